@@ -1,0 +1,147 @@
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::fmt;
+
+/// An instant in whole seconds since 1970-01-01T00:00:00Z.
+///
+/// AWS's protocols know no finer instants where it matters: signatures, expiries and policy dates are in seconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct UnixSeconds(pub i64);
+
+/// The text is not an instant in the form asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid date and time")]
+pub struct TimeError;
+
+impl UnixSeconds {
+    /// `YYYY-MM-DDTHH:MM:SSZ`: the form of the metadata service, STS and CloudTrail. Always `Z`, never a fraction
+    /// (several SDKs refuse an offset).
+    #[must_use]
+    pub fn iso8601(self) -> String {
+        self.format("%Y-%m-%dT%H:%M:%SZ")
+    }
+
+    /// `YYYYMMDDTHHMMSSZ`: the form of `X-Amz-Date`.
+    #[must_use]
+    pub fn amz_date(self) -> String {
+        self.format("%Y%m%dT%H%M%SZ")
+    }
+
+    /// `YYYYMMDD`: the date of a credential scope.
+    #[must_use]
+    pub fn scope_date(self) -> String {
+        self.format("%Y%m%d")
+    }
+
+    /// `Tue, 01 Jan 2030 00:00:00 GMT`: the form of HTTP's date headers.
+    #[must_use]
+    pub fn http_date(self) -> String {
+        self.format("%a, %d %b %Y %H:%M:%S GMT")
+    }
+
+    /// Reads `YYYYMMDDTHHMMSSZ`.
+    ///
+    /// # Errors
+    /// [`TimeError`] for any other text, impossible dates included.
+    pub fn from_amz_date(text: &str) -> Result<Self, TimeError> {
+        let bytes = text.as_bytes();
+        let shaped = bytes.len() == 16
+            && bytes.iter().enumerate().all(|(index, byte)| match index {
+                8 => *byte == b'T',
+                15 => *byte == b'Z',
+                _ => byte.is_ascii_digit(),
+            });
+        if !shaped {
+            return Err(TimeError);
+        }
+        let date = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).map_err(|_| TimeError)?;
+        let zoned = date.to_zoned(TimeZone::UTC).map_err(|_| TimeError)?;
+        Ok(Self(zoned.timestamp().as_second()))
+    }
+
+    /// Reads an RFC 3339 instant with `Z` or an offset, a fraction allowed and cut off.
+    ///
+    /// # Errors
+    /// [`TimeError`] for any other text.
+    pub fn from_rfc3339(text: &str) -> Result<Self, TimeError> {
+        text.parse::<Timestamp>()
+            .map(|instant| Self(instant.as_second()))
+            .map_err(|_| TimeError)
+    }
+
+    /// Reads an HTTP date (RFC 9110 §5.6.7; the preferred fixed form, and RFC 2822's numeric zones).
+    ///
+    /// # Errors
+    /// [`TimeError`] for any other text.
+    pub fn from_http_date(text: &str) -> Result<Self, TimeError> {
+        jiff::fmt::rfc2822::parse(text)
+            .map(|zoned| Self(zoned.timestamp().as_second()))
+            .map_err(|_| TimeError)
+    }
+
+    /// This instant moved by `seconds`; at the ends of the range it stays there.
+    #[must_use]
+    pub fn plus(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+
+    /// Seconds from `earlier` to this instant; negative when this one is earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    fn format(self, pattern: &str) -> String {
+        let instant = Timestamp::from_second(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        instant.to_zoned(TimeZone::UTC).strftime(pattern).to_string()
+    }
+}
+
+impl fmt::Display for UnixSeconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iso8601())
+    }
+}
+
+impl fmt::Debug for UnixSeconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnixSeconds({})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_printed_form_reads_back() {
+        let instant = UnixSeconds(1_440_938_160);
+        assert_eq!(instant.iso8601(), "2015-08-30T12:36:00Z");
+        assert_eq!(instant.amz_date(), "20150830T123600Z");
+        assert_eq!(instant.scope_date(), "20150830");
+        assert_eq!(instant.http_date(), "Sun, 30 Aug 2015 12:36:00 GMT");
+        assert_eq!(UnixSeconds::from_amz_date("20150830T123600Z"), Ok(instant));
+        assert_eq!(
+            UnixSeconds::from_rfc3339("2015-08-30T14:36:00.25+02:00"),
+            Ok(instant)
+        );
+        assert_eq!(
+            UnixSeconds::from_http_date("Sun, 30 Aug 2015 12:36:00 GMT"),
+            Ok(instant)
+        );
+    }
+
+    #[test]
+    fn impossible_dates_are_refused() {
+        for bad in [
+            "20150230T000000Z",
+            "20150830T250000Z",
+            "2015083 T123600Z",
+            "20150830T123600",
+            "",
+        ] {
+            assert_eq!(UnixSeconds::from_amz_date(bad), Err(TimeError), "{bad}");
+        }
+    }
+}
