@@ -1,0 +1,123 @@
+use crate::Binding;
+use hallpass_secret::Secret;
+use hallpass_types::{AccessKeyId, AccountId, Arn, UnixSeconds};
+use serde::{Deserialize, Serialize};
+
+/// Whose session it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SessionPrincipal {
+    /// From `AssumeRole` or an instance profile.
+    AssumedRole {
+        /// The role's name, without path.
+        role_name: String,
+        /// The role's path, `/` or `/a/b/`.
+        role_path: String,
+        /// `AROA…`: a deleted and recreated role has another, so old sessions do not fit it.
+        role_id: String,
+        /// The session's name.
+        session_name: String,
+    },
+    /// From `GetSessionToken`: the user itself, for a while.
+    User {
+        /// The user's name.
+        user_name: String,
+        /// `AIDA…`
+        user_id: String,
+    },
+    /// From `GetSessionToken` with the account's root key.
+    Root,
+}
+
+/// A tag: a key (unique ignoring case) and a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    /// 1 to 128 characters.
+    pub key: String,
+    /// 0 to 256 characters.
+    pub value: String,
+}
+
+/// The instance a session was issued to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceRef {
+    /// `i-…`
+    pub id: String,
+    /// The instance's ARN, for `ec2:SourceInstanceArn`.
+    pub arn: String,
+    /// Its private address, for `aws:Ec2InstanceSourcePrivateIPv4`.
+    pub private_ip: Option<String>,
+    /// Its network, for `aws:Ec2InstanceSourceVpc`.
+    pub vpc: Option<String>,
+}
+
+/// Everything a session token says. Its `Debug` shows no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionClaims {
+    /// `ASIA…`; the request must be signed with this id.
+    pub access_key_id: AccessKeyId,
+    /// The key the request must be signed with.
+    pub secret: Secret,
+    /// The account the principal belongs to.
+    pub account: AccountId,
+    /// Whose session it is.
+    pub principal: SessionPrincipal,
+    /// When it was issued (`aws:TokenIssueTime`).
+    pub issued_at: UnixSeconds,
+    /// The first instant at which it is no longer valid.
+    pub expires_at: UnixSeconds,
+    /// How many role assumptions led here without an instance in between; above zero, one hour is the longest.
+    #[serde(default)]
+    pub chain_depth: u8,
+    /// The access key that asked for this session, for tracing across chains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_access_key_id: Option<AccessKeyId>,
+    /// Who is answerable, unchangeable down the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
+    /// Session policy documents; all must allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub session_policies: Vec<String>,
+    /// Managed policies named as session policies, by ARN.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub session_policy_arns: Vec<String>,
+    /// Session tags (`aws:PrincipalTag/…`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
+    /// Keys of those tags that go on to chained sessions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transitive_tag_keys: Vec<String>,
+    /// The instance it was issued to, if any; inherited by chained sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceRef>,
+    /// Where it may be used from; inherited by chained sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+}
+
+impl SessionClaims {
+    /// The ARN requests made with this session carry.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        let account = self.account.as_str();
+        match &self.principal {
+            // The session ARN loses the role's path (IAM User Guide, "IAM identifiers").
+            SessionPrincipal::AssumedRole { role_name, session_name, .. } => {
+                Arn::aws("sts", "", account, &format!("assumed-role/{role_name}/{session_name}")).to_string()
+            }
+            SessionPrincipal::User { user_name, .. } => {
+                Arn::aws("iam", "", account, &format!("user/{user_name}")).to_string()
+            }
+            SessionPrincipal::Root => Arn::aws("iam", "", account, "root").to_string(),
+        }
+    }
+
+    /// `AROA…:session-name`, the user's id, or the account for root: `aws:userid`.
+    #[must_use]
+    pub fn user_id(&self) -> String {
+        match &self.principal {
+            SessionPrincipal::AssumedRole { role_id, session_name, .. } => format!("{role_id}:{session_name}"),
+            SessionPrincipal::User { user_id, .. } => user_id.clone(),
+            SessionPrincipal::Root => self.account.to_string(),
+        }
+    }
+}

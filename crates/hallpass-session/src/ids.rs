@@ -1,0 +1,76 @@
+use hallpass_secret::Secret;
+use hallpass_types::{AccessKeyId, AccessKeyKind, AccountId, Entropy};
+
+/// Which entity a unique id names; the prefix says so
+/// (IAM User Guide, "IAM identifiers", table of unique id prefixes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdKind {
+    /// `AROA…`
+    Role,
+    /// `AIDA…`
+    User,
+    /// `AIPA…`
+    InstanceProfile,
+    /// `ANPA…`
+    ManagedPolicy,
+    /// `AGPA…`
+    Group,
+}
+
+/// A unique id that no deleted and recreated entity ever gets again: four letters and seventeen more.
+#[must_use]
+pub fn unique_id(kind: IdKind, entropy: &dyn Entropy) -> String {
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let prefix = match kind {
+        IdKind::Role => "AROA",
+        IdKind::User => "AIDA",
+        IdKind::InstanceProfile => "AIPA",
+        IdKind::ManagedPolicy => "ANPA",
+        IdKind::Group => "AGPA",
+    };
+    let mut random = [0u8; 17];
+    entropy.fill(&mut random);
+    let body = random.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 31)).map(|b| char::from(*b)));
+    prefix.chars().chain(body).collect()
+}
+
+/// `i-` and seventeen hexadecimal digits.
+#[must_use]
+pub fn instance_id(entropy: &dyn Entropy) -> String {
+    format!("i-{}", random_hex(entropy, 17))
+}
+
+/// `digits` random hexadecimal digits.
+#[must_use]
+pub fn random_hex(entropy: &dyn Entropy, digits: usize) -> String {
+    let mut random = vec![0u8; digits];
+    entropy.fill(&mut random);
+    random.iter().map(|byte| char::from_digit(u32::from(byte & 15), 16).unwrap_or('0')).collect()
+}
+
+/// A secret access key: forty characters of base 64, 240 bits.
+#[must_use]
+pub fn secret_access_key(entropy: &dyn Entropy) -> Secret {
+    use base64::Engine as _;
+    let mut random = [0u8; 30];
+    entropy.fill(&mut random);
+    Secret::new(base64::engine::general_purpose::STANDARD.encode(random))
+}
+
+/// A fresh `AKIA…` id of `account`.
+#[must_use]
+pub fn user_access_key(account: AccountId, entropy: &dyn Entropy) -> AccessKeyId {
+    access_key(AccessKeyKind::LongTerm, account, entropy)
+}
+
+/// A fresh `ASIA…` id of `account`.
+#[must_use]
+pub fn session_access_key(account: AccountId, entropy: &dyn Entropy) -> AccessKeyId {
+    access_key(AccessKeyKind::Session, account, entropy)
+}
+
+fn access_key(kind: AccessKeyKind, account: AccountId, entropy: &dyn Entropy) -> AccessKeyId {
+    let mut random = [0u8; 10];
+    entropy.fill(&mut random);
+    AccessKeyId::encode(kind, account, random)
+}
