@@ -1,0 +1,228 @@
+use crate::hub::Hub;
+use crate::{Compare, Event, KeyValue, Listing, Op, Store, StoreError, StoreFuture, Txn, Watch};
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use std::future::ready;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// key → (revision of its last write, value)
+const ENTRIES: TableDefinition<&str, (u64, &[u8])> = TableDefinition::new("entries");
+const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+const META_REVISION: &str = "revision";
+const META_FORMAT: &str = "format";
+/// The layout above. A store of a higher format is refused untouched.
+const FORMAT: u64 = 1;
+/// Transactions that may wait for the writer; more wait in `commit`.
+const QUEUE_MAX: usize = 1_024;
+/// Transactions that share one fsync at most.
+const GROUP_MAX: usize = 256;
+
+type Job = (Txn, oneshot::Sender<Result<u64, StoreError>>);
+
+/// The embedded store: one file, one process.
+///
+/// All writes go through one thread, which applies whatever has queued up in a single redb transaction: one fsync
+/// for the whole group. redb's quick repair keeps the reopening after a crash at milliseconds.
+pub struct RedbStore {
+    database: Arc<Database>,
+    hub: Arc<Hub>,
+    queue: mpsc::Sender<Job>,
+}
+
+impl RedbStore {
+    /// Opens the file, or creates it when absent.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`], [`StoreError::Io`]; in each of
+    /// these cases the file is left as it was.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let shown = path.display().to_string();
+        let database = Database::builder().create(path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(shown.clone()),
+            DatabaseError::Storage(redb::StorageError::Io(error))
+                if error.kind() != std::io::ErrorKind::InvalidData
+                    && error.kind() != std::io::ErrorKind::UnexpectedEof =>
+            {
+                StoreError::Io(format!("`{shown}`: {error}"))
+            }
+            other => StoreError::Corrupt { path: shown.clone(), why: other.to_string() },
+        })?;
+        let corrupt = |why: String| StoreError::Corrupt { path: shown.clone(), why };
+        let (format, revision) = {
+            let read = database.begin_read().map_err(|error| corrupt(error.to_string()))?;
+            match read.open_table(META) {
+                Err(TableError::TableDoesNotExist(_)) => (None, 0),
+                Err(error) => return Err(corrupt(error.to_string())),
+                Ok(meta) => {
+                    let number = |name: &str| -> Result<Option<u64>, StoreError> {
+                        Ok(meta.get(name).map_err(|error| corrupt(error.to_string()))?.map(|guard| guard.value()))
+                    };
+                    (number(META_FORMAT)?, number(META_REVISION)?.unwrap_or(0))
+                }
+            }
+        };
+        match format {
+            None => initialise(&database).map_err(|error| StoreError::Io(format!("`{shown}`: {error}")))?,
+            Some(FORMAT) => {}
+            Some(found) => return Err(StoreError::NewerFormat { path: shown, found, known: FORMAT }),
+        }
+        let database = Arc::new(database);
+        let hub = Arc::new(Hub::starting_at(revision));
+        let (queue, jobs) = mpsc::channel(QUEUE_MAX);
+        let writer = Writer { database: Arc::clone(&database), hub: Arc::clone(&hub), revision };
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run(jobs))
+            .map_err(|error| StoreError::Io(error.to_string()))?;
+        Ok(Self { database, hub, queue })
+    }
+
+    fn read(&self, first: &str, only_prefix: bool) -> Result<Listing, redb::Error> {
+        let read = self.database.begin_read()?;
+        let revision = read.open_table(META)?.get(META_REVISION)?.map_or(0, |guard| guard.value());
+        let entries = read.open_table(ENTRIES)?;
+        let mut listing = Listing { revision, entries: vec![] };
+        for entry in entries.range(first..)? {
+            let (key, value) = entry?;
+            let wanted = if only_prefix { key.value().starts_with(first) } else { key.value() == first };
+            if !wanted {
+                break;
+            }
+            let (mod_revision, value) = value.value();
+            listing.entries.push(KeyValue {
+                key: key.value().to_owned(),
+                value: value.to_vec(),
+                mod_revision,
+            });
+        }
+        Ok(listing)
+    }
+}
+
+fn initialise(database: &Database) -> Result<(), redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_quick_repair(true);
+    {
+        write.open_table(ENTRIES)?;
+        let mut meta = write.open_table(META)?;
+        meta.insert(META_FORMAT, FORMAT)?;
+        meta.insert(META_REVISION, 0)?;
+    }
+    write.commit()?;
+    Ok(())
+}
+
+impl Store for RedbStore {
+    fn list(&self, prefix: &str) -> StoreFuture<'_, Listing> {
+        Box::pin(ready(self.read(prefix, true).map_err(|error| StoreError::Io(error.to_string()))))
+    }
+
+    fn get(&self, key: &str) -> StoreFuture<'_, Option<KeyValue>> {
+        let found = self.read(key, false).map(|listing| listing.entries.into_iter().next());
+        Box::pin(ready(found.map_err(|error| StoreError::Io(error.to_string()))))
+    }
+
+    fn commit(&self, txn: Txn) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            txn.check_limits()?;
+            let closed = |_| StoreError::Io("the store is closed".to_owned());
+            let (answer, answered) = oneshot::channel();
+            self.queue.send((txn, answer)).await.map_err(|_| StoreError::Io("the store is closed".to_owned()))?;
+            answered.await.map_err(closed)?
+        })
+    }
+
+    fn watch(&self, prefix: &str, revision: u64) -> StoreFuture<'_, Watch> {
+        Box::pin(ready(self.hub.watch(prefix, revision)))
+    }
+}
+
+struct Writer {
+    database: Arc<Database>,
+    hub: Arc<Hub>,
+    revision: u64,
+}
+
+impl Writer {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(first) = jobs.blocking_recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP_MAX {
+                let Ok(next) = jobs.try_recv() else { break };
+                group.push(next);
+            }
+            self.commit(group);
+        }
+    }
+
+    /// Applies a group in one redb transaction. A transaction whose comparison fails is left out of it; if the disk
+    /// fails, all of them failed.
+    fn commit(&mut self, group: Vec<Job>) {
+        let (txns, answers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        match self.apply(&txns) {
+            Ok((revision, results)) => {
+                self.revision = revision;
+                for (result, answer) in results.into_iter().zip(answers) {
+                    if let Ok((_, events)) = &result {
+                        self.hub.publish(events);
+                    }
+                    // Whoever asked may have gone away; the write stands.
+                    let _ = answer.send(result.map(|(revision, _)| revision));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "store commit failed");
+                for answer in answers {
+                    let _ = answer.send(Err(StoreError::Io(error.to_string())));
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "one private use, spelled out where it is read")]
+    fn apply(&self, txns: &[Txn]) -> Result<(u64, Vec<Result<(u64, Vec<Event>), StoreError>>), redb::Error> {
+        let mut write = self.database.begin_write()?;
+        write.set_durability(Durability::Immediate)?;
+        write.set_quick_repair(true);
+        let mut revision = self.revision;
+        let mut results = Vec::with_capacity(txns.len());
+        {
+            let mut entries = write.open_table(ENTRIES)?;
+            for txn in txns {
+                let mut holds = true;
+                for compare in &txn.compares {
+                    holds &= match compare {
+                        Compare::Absent(key) => entries.get(key.as_str())?.is_none(),
+                        Compare::ModRevision(key, expected) => {
+                            entries.get(key.as_str())?.is_some_and(|found| found.value().0 == *expected)
+                        }
+                    };
+                }
+                if !holds {
+                    results.push(Err(StoreError::Conflict));
+                    continue;
+                }
+                revision += 1;
+                let mut events = Vec::with_capacity(txn.ops.len());
+                for op in &txn.ops {
+                    match op {
+                        Op::Put(key, value) => {
+                            entries.insert(key.as_str(), (revision, value.as_slice()))?;
+                            events.push(Event { key: key.clone(), value: Some(value.clone()), revision });
+                        }
+                        Op::Delete(key) => {
+                            if entries.remove(key.as_str())?.is_some() {
+                                events.push(Event { key: key.clone(), value: None, revision });
+                            }
+                        }
+                    }
+                }
+                results.push(Ok((revision, events)));
+            }
+            write.open_table(META)?.insert(META_REVISION, revision)?;
+        }
+        write.commit()?;
+        Ok((revision, results))
+    }
+}
