@@ -1,0 +1,212 @@
+/// Which of AWS's XML dialects a service speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// IAM, STS: `<XResponse><XResult>…</XResult><ResponseMetadata><RequestId>`, errors in `<ErrorResponse>`.
+    Query {
+        /// The service's XML namespace.
+        namespace: &'static str,
+    },
+    /// EC2: fields directly in `<XResponse>` after `<requestId>`, errors in `<Response><Errors>`.
+    Ec2 {
+        /// The service's XML namespace.
+        namespace: &'static str,
+    },
+    /// S3: errors in a bare `<Error>`.
+    RestXml,
+}
+
+/// Writes well-formed XML: every text is escaped, every element closed by the closure that opened it.
+#[derive(Debug, Default)]
+pub struct XmlWriter {
+    out: String,
+}
+
+impl XmlWriter {
+    /// An empty document fragment.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// `<name>…</name>` around whatever `content` writes.
+    pub fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) -> &mut Self {
+        self.tag("<", name);
+        content(self);
+        self.tag("</", name);
+        self
+    }
+
+    /// `<name>text</name>`.
+    pub fn text(&mut self, name: &str, text: impl AsRef<str>) -> &mut Self {
+        self.tag("<", name);
+        escape_into(text.as_ref(), &mut self.out);
+        self.tag("</", name);
+        self
+    }
+
+    /// `<name>text</name>`, or nothing when there is no text.
+    pub fn optional(&mut self, name: &str, text: Option<impl AsRef<str>>) -> &mut Self {
+        if let Some(text) = text {
+            self.text(name, text);
+        }
+        self
+    }
+
+    /// `<name><member>…</member>…</name>`, one member per item; `<item>` for EC2.
+    pub fn list<T>(
+        &mut self,
+        name: &str,
+        member: &str,
+        items: impl IntoIterator<Item = T>,
+        mut content: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        self.element(name, |xml| {
+            for item in items {
+                xml.element(member, |xml| content(xml, item));
+            }
+        })
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn finish(self) -> String {
+        self.out
+    }
+
+    fn tag(&mut self, open: &str, name: &str) {
+        self.out.push_str(open);
+        self.out.push_str(name);
+        self.out.push('>');
+    }
+
+    fn raw(&mut self, text: &str) -> &mut Self {
+        self.out.push_str(text);
+        self
+    }
+}
+
+/// Escapes text for element content and attribute values. Characters XML 1.0 cannot carry become U+FFFD.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape_into(text, &mut out);
+    out
+}
+
+fn escape_into(text: &str, out: &mut String) {
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // A bare CR would be normalised to LF by the reader and change a key's name.
+            '\r' => out.push_str("&#13;"),
+            '\t' | '\n' => out.push(character),
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            _ => out.push(character),
+        }
+    }
+}
+
+const PROLOG: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+/// The answer to `action`, with `body` as its result fields.
+#[must_use]
+pub fn success_document(protocol: Protocol, action: &str, request_id: &str, body: &str) -> String {
+    let mut xml = XmlWriter::new();
+    match protocol {
+        Protocol::Query { namespace } => {
+            xml.raw(PROLOG).raw(&format!("<{action}Response xmlns=\"{namespace}\">"));
+            // Actions without a result have no result element (as AWS answers them).
+            if !body.is_empty() {
+                xml.raw(&format!("<{action}Result>{body}</{action}Result>"));
+            }
+            xml.element("ResponseMetadata", |xml| {
+                xml.text("RequestId", request_id);
+            });
+            xml.raw(&format!("</{action}Response>"));
+        }
+        Protocol::Ec2 { namespace } => {
+            xml.raw(PROLOG).raw(&format!("<{action}Response xmlns=\"{namespace}\">"));
+            xml.text("requestId", request_id);
+            xml.raw(body).raw(&format!("</{action}Response>"));
+        }
+        Protocol::RestXml => {
+            xml.raw(PROLOG).raw(body);
+        }
+    }
+    xml.finish()
+}
+
+/// An error in the shape of the protocol. `extra` are further elements S3 puts in its errors.
+#[must_use]
+pub fn error_document(
+    protocol: Protocol,
+    code: &str,
+    message: &str,
+    is_callers_fault: bool,
+    request_id: &str,
+    extra: &[(&str, &str)],
+) -> String {
+    let mut xml = XmlWriter::new();
+    xml.raw(PROLOG);
+    let error = |xml: &mut XmlWriter| {
+        xml.text("Code", code).text("Message", message);
+    };
+    match protocol {
+        Protocol::Query { namespace } => {
+            xml.raw(&format!("<ErrorResponse xmlns=\"{namespace}\">"));
+            xml.element("Error", |xml| {
+                xml.text("Type", if is_callers_fault { "Sender" } else { "Receiver" });
+                error(xml);
+            });
+            xml.text("RequestId", request_id).raw("</ErrorResponse>");
+        }
+        Protocol::Ec2 { .. } => {
+            xml.element("Response", |xml| {
+                xml.element("Errors", |xml| {
+                    xml.element("Error", error);
+                });
+                xml.text("RequestID", request_id);
+            });
+        }
+        Protocol::RestXml => {
+            xml.element("Error", |xml| {
+                error(xml);
+                for (name, text) in extra {
+                    xml.text(name, text);
+                }
+                xml.text("RequestId", request_id).text("HostId", request_id);
+            });
+        }
+    }
+    xml.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_error_shapes_are_aws_s() {
+        let iam = Protocol::Query { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" };
+        let shown = error_document(iam, "NoSuchEntity", "a < b", true, "r-1", &[]);
+        assert!(shown.ends_with(
+            "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error><Type>Sender</Type>\
+             <Code>NoSuchEntity</Code><Message>a &lt; b</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
+        ));
+        let ec2 = error_document(Protocol::Ec2 { namespace: "" }, "AuthFailure", "m", true, "r", &[]);
+        assert!(ec2.ends_with(
+            "<Response><Errors><Error><Code>AuthFailure</Code><Message>m</Message></Error></Errors>\
+             <RequestID>r</RequestID></Response>"
+        ));
+        let s3 = error_document(Protocol::RestXml, "NoSuchKey", "m", true, "r", &[("Key", "a&b")]);
+        assert!(s3.contains("<Error><Code>NoSuchKey</Code><Message>m</Message><Key>a&amp;b</Key><RequestId>r<"));
+    }
+
+    #[test]
+    fn no_text_can_break_out_of_its_element() {
+        assert_eq!(escape("</a>&\"\u{0}\r\u{8}"), "&lt;/a&gt;&amp;&quot;\u{fffd}&#13;\u{fffd}");
+    }
+}
