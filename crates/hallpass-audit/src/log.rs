@@ -1,0 +1,150 @@
+use crate::Record;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, mpsc};
+use tokio::sync::oneshot;
+
+/// Records that may wait for one fsync.
+const SYNC_QUEUE_MAX: usize = 4_096;
+
+/// How far a record must have got before the answer may go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// In the file: survives `kill -9`. For data events, of which there are many.
+    Written,
+    /// On the disk: survives a power cut. For everything that changes or issues something.
+    Synced,
+}
+
+/// Proof that a record is in the log.
+#[derive(Debug)]
+pub struct Recorded(());
+
+/// The log could not take the record; by default the request is then refused.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The folder or file could not be opened.
+    #[error("cannot open the audit log `{path}`: {error}")]
+    Open {
+        /// The folder or file.
+        path: String,
+        /// The system's reason.
+        error: std::io::Error,
+    },
+    /// Writing or syncing failed, a full disk for instance.
+    #[error("cannot write the audit log: {0}")]
+    Write(String),
+}
+
+struct Current {
+    day: String,
+    file: Arc<File>,
+}
+
+/// The log of one server: a folder with a file for each day, one record a line.
+pub struct AuditLog {
+    folder: PathBuf,
+    current: Mutex<Option<Current>>,
+    sync_queue: mpsc::SyncSender<(Arc<File>, oneshot::Sender<Result<(), String>>)>,
+}
+
+impl AuditLog {
+    /// Opens the log in `folder`, which is created 0700 when absent.
+    ///
+    /// # Errors
+    /// [`AuditError::Open`].
+    pub fn open(folder: &Path) -> Result<Self, AuditError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let open = |error| AuditError::Open { path: folder.display().to_string(), error };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(open)?;
+        let (sync_queue, jobs) = mpsc::sync_channel(SYNC_QUEUE_MAX);
+        std::thread::Builder::new().name("audit-sync".to_owned()).spawn(move || sync_loop(&jobs)).map_err(open)?;
+        Ok(Self { folder: folder.to_owned(), current: Mutex::new(None), sync_queue })
+    }
+
+    /// Appends one record and returns when it has got as far as `durability` asks.
+    ///
+    /// # Errors
+    /// [`AuditError`]; the caller must then refuse the request.
+    pub async fn append(&self, record: &Record, durability: Durability) -> Result<Recorded, AuditError> {
+        let mut line = record.to_json();
+        line.push('\n');
+        let file = self.write(&record.time.iso8601(), line.as_bytes())?;
+        if durability == Durability::Synced {
+            let lost = |_| AuditError::Write("the sync thread is gone".to_owned());
+            let (answer, answered) = oneshot::channel();
+            // A full queue means thousands wait for the disk already: then waiting here is right.
+            let mut job = (file, answer);
+            while let Err(error) = self.sync_queue.try_send(job) {
+                match error {
+                    mpsc::TrySendError::Full(back) => job = back,
+                    mpsc::TrySendError::Disconnected(_) => {
+                        return Err(AuditError::Write("the sync thread is gone".to_owned()));
+                    }
+                }
+                tokio::task::yield_now().await;
+            }
+            answered.await.map_err(lost)?.map_err(AuditError::Write)?;
+        }
+        Ok(Recorded(()))
+    }
+
+    fn write(&self, time: &str, line: &[u8]) -> Result<Arc<File>, AuditError> {
+        let day = time.get(..10).unwrap_or("undated");
+        let mut current =
+            self.current.lock().map_err(|_| AuditError::Write("poisoned by a panic".to_owned()))?;
+        // Clocks of concurrent requests may straddle midnight; a record a second late stays in the newer file.
+        if current.as_ref().is_none_or(|open| open.day.as_str() < day) {
+            let path = self.folder.join(format!("{day}.jsonl"));
+            let file = open_for_append(&path)
+                .map_err(|error| AuditError::Open { path: path.display().to_string(), error })?;
+            *current = Some(Current { day: day.to_owned(), file: Arc::new(file) });
+        }
+        let Some(open) = current.as_ref() else {
+            return Err(AuditError::Write("no file".to_owned()));
+        };
+        (&*open.file).write_all(line).map_err(|error| AuditError::Write(error.to_string()))?;
+        Ok(Arc::clone(&open.file))
+    }
+}
+
+/// A crash may have left half a line at the end; a line feed keeps it from swallowing the next record.
+fn open_for_append(path: &Path) -> std::io::Result<File> {
+    let mut file = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path)?;
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0u8];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok(file)
+}
+
+fn sync_loop(jobs: &mpsc::Receiver<(Arc<File>, oneshot::Sender<Result<(), String>>)>) {
+    while let Ok(first) = jobs.recv() {
+        // Everything queued so far was written before this fsync begins, so one serves all of it; a group that
+        // straddles midnight syncs both files.
+        let group: Vec<_> = std::iter::once(first).chain(jobs.try_iter()).collect();
+        let mut synced: Vec<(*const File, Result<(), String>)> = vec![];
+        for (file, answer) in group {
+            let identity = Arc::as_ptr(&file);
+            let result = match synced.iter().find(|(known, _)| *known == identity) {
+                Some((_, result)) => result.clone(),
+                None => {
+                    let result = file.sync_data().map_err(|error| error.to_string());
+                    synced.push((identity, result.clone()));
+                    result
+                }
+            };
+            // The asker may have gone away; the record stays.
+            let _ = answer.send(result);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
