@@ -1,0 +1,91 @@
+use hallpass_policy::{Context, PrincipalInfo};
+use hallpass_session::SessionClaims;
+use hallpass_types::{AccessKeyId, AccountId, UnixSeconds};
+use std::sync::Arc;
+
+/// What sort of principal signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallerKind {
+    /// The account's root.
+    Root,
+    /// A user, with a long-term key or a session of its own.
+    User {
+        /// The user's name.
+        name: String,
+    },
+    /// A role's session.
+    Role {
+        /// The role's name.
+        name: String,
+    },
+    /// A service acting for the system itself (the agent asking for an instance's session).
+    Service,
+}
+
+/// An authenticated principal: everything later steps may know about who is calling, from the server's own
+/// knowledge, never from a header.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The principal's account.
+    pub account: AccountId,
+    /// What sort of principal.
+    pub kind: CallerKind,
+    /// As the policy evaluator wants it.
+    pub principal: PrincipalInfo,
+    /// `aws:userid`.
+    pub user_id: String,
+    /// The key that signed.
+    pub access_key_id: Option<AccessKeyId>,
+    /// The session, when the key belongs to one.
+    pub session: Option<Arc<SessionClaims>>,
+}
+
+impl Caller {
+    /// The condition keys every request of this caller carries (IAM User Guide, "AWS global condition context keys").
+    #[must_use]
+    pub fn context(&self, now: UnixSeconds, role_tags: &[(String, String)]) -> Context {
+        let mut context = Context::new();
+        context.set("aws:CurrentTime", &now.iso8601());
+        context.set("aws:EpochTime", &now.0.to_string());
+        context.set("aws:userid", &self.user_id);
+        context.set("aws:PrincipalAccount", self.account.as_str());
+        // For a session this is the role's ARN, not the session's.
+        let principal_arn = self.principal.role_arn.as_deref().unwrap_or(&self.principal.arn);
+        context.set("aws:PrincipalArn", principal_arn);
+        context.set("aws:PrincipalIsAWSService", if self.kind == CallerKind::Service { "true" } else { "false" });
+        let kind = match &self.kind {
+            CallerKind::Root => "Account",
+            CallerKind::User { name } => {
+                // Absent for role sessions: a policy with `${aws:username}` must not match there.
+                context.set("aws:username", name);
+                "User"
+            }
+            CallerKind::Role { .. } => "AssumedRole",
+            CallerKind::Service => "Service",
+        };
+        context.set("aws:PrincipalType", kind);
+        for (key, value) in role_tags {
+            context.set(&format!("aws:PrincipalTag/{key}"), value);
+        }
+        if let Some(session) = &self.session {
+            context.set("aws:TokenIssueTime", &session.issued_at.iso8601());
+            if let Some(identity) = &session.source_identity {
+                context.set("aws:SourceIdentity", identity);
+            }
+            // Session tags override the role's own.
+            for tag in &session.tags {
+                context.set(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
+            }
+            if let Some(instance) = &session.instance {
+                context.set("ec2:SourceInstanceArn", &instance.arn);
+                if let Some(address) = &instance.private_ip {
+                    context.set("aws:Ec2InstanceSourcePrivateIPv4", address);
+                }
+                if let Some(vpc) = &instance.vpc {
+                    context.set("aws:Ec2InstanceSourceVpc", vpc);
+                }
+            }
+        }
+        context
+    }
+}

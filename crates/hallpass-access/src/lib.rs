@@ -1,0 +1,204 @@
+//! Who is calling, what a request needs, and the [`Permit`] that proves it may be done.
+//!
+//! `Caller` (from authentication) + [`ActionOn`]s (from the request) + [`PolicyBundle`] (from the authority) →
+//! [`authorize`] → [`Permit`] or [`Denied`]. Whatever acts on a request demands the permit.
+
+mod caller;
+
+pub use caller::{Caller, CallerKind};
+
+use hallpass_policy::{Considered, Context, Decision, Effect, NamedPolicy, PolicySet, Request};
+use hallpass_types::AccountId;
+use std::sync::Arc;
+
+/// One action on one resource that a request amounts to, with the condition keys the request itself carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionOn {
+    /// `s3:GetObject`, `iam:CreateRole`, …
+    pub action: String,
+    /// The resource's ARN, or `*` when the action has none.
+    pub resource: String,
+    /// The account that owns the resource; the caller's when absent.
+    pub resource_account: Option<AccountId>,
+    /// Condition keys of this action: name and values.
+    pub context: Vec<(String, Vec<String>)>,
+}
+
+impl ActionOn {
+    /// An action on a resource, without condition keys of its own.
+    #[must_use]
+    pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
+        Self { action: action.into(), resource: resource.into(), resource_account: None, context: vec![] }
+    }
+
+    /// The same with one more single-valued condition key.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.context.push((key.into(), vec![value.into()]));
+        self
+    }
+
+    /// The same with one more multivalued condition key.
+    #[must_use]
+    pub fn with_many(mut self, key: impl Into<String>, values: Vec<String>) -> Self {
+        self.context.push((key.into(), values));
+        self
+    }
+}
+
+/// The policies that bear on one caller, as they stand at this moment.
+#[derive(Debug, Clone, Default)]
+pub struct PolicyBundle {
+    /// The role's or user's own.
+    pub identity: Vec<NamedPolicy>,
+    /// Those the session was narrowed by; `None` when it was not.
+    pub session: Option<Vec<NamedPolicy>>,
+    /// The permissions boundary.
+    pub boundary: Option<NamedPolicy>,
+    /// Those on the resource.
+    pub resource: Vec<NamedPolicy>,
+}
+
+impl PolicyBundle {
+    /// The bundle as the evaluator takes it.
+    #[must_use]
+    pub fn as_set(&self) -> PolicySet<'_> {
+        PolicySet {
+            identity: &self.identity,
+            resource: &self.resource,
+            session: self.session.as_deref(),
+            boundary: self.boundary.as_ref(),
+            ..PolicySet::default()
+        }
+    }
+}
+
+/// Proof that policy allowed every action a request amounts to. Only this crate makes one.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    caller: Arc<Caller>,
+    actions: Vec<ActionOn>,
+    decisions: Vec<Decision>,
+}
+
+impl Permit {
+    /// Who may.
+    #[must_use]
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
+
+    /// What may be done.
+    #[must_use]
+    pub fn actions(&self) -> &[ActionOn] {
+        &self.actions
+    }
+
+    /// Why, action by action.
+    #[must_use]
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    /// A permit for what needs none: `GetCallerIdentity` and its like, which AWS allows whatever policies say.
+    ///
+    /// `reason_source` names the documentation that says so; it is for the reader of the call.
+    #[must_use]
+    pub fn unconditional(caller: Arc<Caller>, action: &str, reason_source: &'static str) -> Self {
+        let _ = reason_source;
+        Self { caller, actions: vec![ActionOn::new(action, "*")], decisions: vec![] }
+    }
+}
+
+/// Policy did not allow it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Denied {
+    /// The action that was not allowed.
+    pub action: ActionOn,
+    /// How it was decided.
+    pub decision: Decision,
+    /// Which statements were looked at and why each did not apply; for the log, not for the caller.
+    pub considered: Vec<Considered>,
+    /// AWS's sentence.
+    pub message: String,
+}
+
+/// Asks policy about each action; all must be allowed.
+///
+/// `base` holds the condition keys that the connection and the caller carry; each action adds its own.
+///
+/// # Errors
+/// [`Denied`] for the first action that is not allowed.
+pub fn authorize(
+    caller: &Arc<Caller>,
+    actions: Vec<ActionOn>,
+    base: &Context,
+    bundle: &PolicyBundle,
+) -> Result<Permit, Box<Denied>> {
+    let mut decisions = Vec::with_capacity(actions.len());
+    for action in &actions {
+        let context = context_for(action, base);
+        let request = request_for(caller, action, &context);
+        let decision = hallpass_policy::evaluate(&request, &bundle.as_set());
+        if !decision.is_allow() {
+            // Only a refusal pays for the explanation.
+            let (decision, considered) = hallpass_policy::evaluate_explained(&request, &bundle.as_set());
+            let message = decision.message(&request);
+            return Err(Box::new(Denied { action: action.clone(), decision, considered, message }));
+        }
+        decisions.push(decision);
+    }
+    Ok(Permit { caller: Arc::clone(caller), actions, decisions })
+}
+
+/// Asks a role's trust policy (and, where it delegates, the caller's own) whether the caller may assume it.
+///
+/// # Errors
+/// [`Denied`]; the message is the same whether the role exists or not, as AWS's.
+pub fn authorize_assume(
+    caller: &Arc<Caller>,
+    actions: Vec<ActionOn>,
+    base: &Context,
+    trust: Option<&NamedPolicy>,
+    bundle: &PolicyBundle,
+) -> Result<Permit, Box<Denied>> {
+    let mut decisions = Vec::with_capacity(actions.len());
+    for action in &actions {
+        let context = context_for(action, base);
+        let request = request_for(caller, action, &context);
+        let decision = match trust {
+            Some(trust) => hallpass_policy::evaluate_trust(&request, trust, &bundle.as_set()),
+            // An unknown role must look exactly like one that does not trust the caller.
+            None => Decision { effect: Effect::ImplicitDeny, matched: vec![], denied_by: None },
+        };
+        if !decision.is_allow() {
+            let arn = &caller.principal.arn;
+            let message = format!("User: {arn} is not authorized to perform: {} on resource: {}", action.action, action.resource);
+            return Err(Box::new(Denied { action: action.clone(), decision, considered: vec![], message }));
+        }
+        decisions.push(decision);
+    }
+    Ok(Permit { caller: Arc::clone(caller), actions, decisions })
+}
+
+fn context_for(action: &ActionOn, base: &Context) -> Context {
+    let mut context = base.clone();
+    for (key, values) in &action.context {
+        match values.as_slice() {
+            [single] => context.set(key, single),
+            many => context.set_many(key, many.iter().map(String::as_str)),
+        };
+    }
+    context
+}
+
+fn request_for<'a>(caller: &'a Caller, action: &'a ActionOn, context: &'a Context) -> Request<'a> {
+    Request {
+        principal: &caller.principal,
+        action: &action.action,
+        resource: &action.resource,
+        resource_account: action.resource_account.as_ref().map(AccountId::as_str),
+        context,
+    }
+}

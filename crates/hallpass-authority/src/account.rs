@@ -1,0 +1,161 @@
+//! One account's entities in memory, compiled: policies are parsed when they arrive, not when they are asked.
+
+use crate::entity::{Account, Instance, InstanceProfile, ManagedPolicy, Permissions, Role, User};
+use crate::managed;
+use hallpass_policy::{NamedPolicy, Policy, PolicyKind};
+use hallpass_types::{AccountId, Arn};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A role with its policies parsed.
+#[derive(Debug)]
+pub(crate) struct CompiledRole {
+    pub(crate) role: Role,
+    /// `None` when the stored document does not parse: then nobody may assume it.
+    pub(crate) trust: Option<NamedPolicy>,
+    pub(crate) inline: Vec<NamedPolicy>,
+}
+
+/// A user with its policies parsed.
+#[derive(Debug)]
+pub(crate) struct CompiledUser {
+    pub(crate) user: User,
+    pub(crate) inline: Vec<NamedPolicy>,
+}
+
+/// A managed policy with its default version parsed.
+#[derive(Debug)]
+pub(crate) struct CompiledPolicy {
+    pub(crate) policy: ManagedPolicy,
+    pub(crate) compiled: NamedPolicy,
+}
+
+/// One account. Names are keyed in lower case: they are unique ignoring case.
+#[derive(Debug)]
+pub(crate) struct AccountState {
+    pub(crate) account: Account,
+    pub(crate) roles: BTreeMap<String, Arc<CompiledRole>>,
+    pub(crate) users: BTreeMap<String, Arc<CompiledUser>>,
+    pub(crate) policies: BTreeMap<String, Arc<CompiledPolicy>>,
+    pub(crate) profiles: BTreeMap<String, Arc<InstanceProfile>>,
+    pub(crate) instances: BTreeMap<String, Arc<Instance>>,
+}
+
+impl AccountState {
+    pub(crate) fn new(account: Account) -> Self {
+        Self {
+            account,
+            roles: BTreeMap::new(),
+            users: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            profiles: BTreeMap::new(),
+            instances: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> AccountId {
+        self.account.id
+    }
+
+    pub(crate) fn role(&self, name: &str) -> Option<&Arc<CompiledRole>> {
+        self.roles.get(&name.to_ascii_lowercase())
+    }
+
+    pub(crate) fn user(&self, name: &str) -> Option<&Arc<CompiledUser>> {
+        self.users.get(&name.to_ascii_lowercase())
+    }
+
+    pub(crate) fn profile(&self, name: &str) -> Option<&Arc<InstanceProfile>> {
+        self.profiles.get(&name.to_ascii_lowercase())
+    }
+
+    /// A managed policy of this account or of AWS, by ARN, as it stands.
+    pub(crate) fn managed_policy(&self, arn: &str) -> Option<NamedPolicy> {
+        if let Some(policy) = managed::aws_managed(arn) {
+            return Some(policy);
+        }
+        self.own_policy(arn).map(|policy| policy.compiled.clone())
+    }
+
+    pub(crate) fn own_policy(&self, arn: &str) -> Option<&Arc<CompiledPolicy>> {
+        let name = arn.rsplit('/').next()?;
+        self.policies
+            .get(&name.to_ascii_lowercase())
+            .filter(|policy| policy_arn(self.id(), &policy.policy) == arn)
+    }
+
+    /// Inline and attached policies of an entity. An attached policy that no longer resolves is left out: it can
+    /// only have allowed, a deny inside it cannot be deleted while attached (`DeleteConflict`).
+    pub(crate) fn identity_policies(&self, inline: &[NamedPolicy], permissions: &Permissions) -> Vec<NamedPolicy> {
+        let attached = permissions.attached.iter().filter_map(|arn| self.managed_policy(arn));
+        inline.iter().cloned().chain(attached).collect()
+    }
+
+    /// How many entities a managed policy is attached to.
+    pub(crate) fn attachment_count(&self, arn: &str) -> usize {
+        let attached = |permissions: &Permissions| permissions.attached.iter().any(|other| other == arn);
+        self.roles.values().filter(|role| attached(&role.role.permissions)).count()
+            + self.users.values().filter(|user| attached(&user.user.permissions)).count()
+    }
+}
+
+pub(crate) fn role_arn(account: AccountId, role: &Role) -> String {
+    iam_arn(account, &format!("role{}{}", role.path, role.name))
+}
+
+pub(crate) fn user_arn(account: AccountId, user: &User) -> String {
+    iam_arn(account, &format!("user{}{}", user.path, user.name))
+}
+
+pub(crate) fn policy_arn(account: AccountId, policy: &ManagedPolicy) -> String {
+    iam_arn(account, &format!("policy{}{}", policy.path, policy.name))
+}
+
+pub(crate) fn profile_arn(account: AccountId, profile: &InstanceProfile) -> String {
+    iam_arn(account, &format!("instance-profile{}{}", profile.path, profile.name))
+}
+
+pub(crate) fn iam_arn(account: AccountId, resource: &str) -> String {
+    Arn::aws("iam", "", account.as_str(), resource).to_string()
+}
+
+pub(crate) fn compile_role(role: Role) -> CompiledRole {
+    let trust = compile(&format!("role/{} trust policy", role.name), &role.trust, PolicyKind::Trust);
+    let inline = compile_inline("role", &role.name, &role.permissions);
+    CompiledRole { role, trust, inline }
+}
+
+pub(crate) fn compile_user(user: User) -> CompiledUser {
+    let inline = compile_inline("user", &user.name, &user.permissions);
+    CompiledUser { user, inline }
+}
+
+pub(crate) fn compile_policy(account: AccountId, policy: ManagedPolicy) -> CompiledPolicy {
+    let arn = policy_arn(account, &policy);
+    let document = policy.versions.get(&policy.default_version).map_or("", |version| &version.document);
+    let compiled = compile(&arn, document, PolicyKind::Identity).unwrap_or_else(|| managed::deny_all(&arn));
+    CompiledPolicy { policy, compiled }
+}
+
+fn compile_inline(kind: &str, entity: &str, permissions: &Permissions) -> Vec<NamedPolicy> {
+    permissions
+        .inline
+        .iter()
+        .map(|(name, document)| {
+            let shown = format!("{kind}/{entity} inline policy {name}");
+            // Documents are parsed before they are stored. One that no longer parses may have held a deny: it
+            // then denies everything rather than nothing.
+            compile(&shown, document, PolicyKind::Identity).unwrap_or_else(|| managed::deny_all(&shown))
+        })
+        .collect()
+}
+
+fn compile(name: &str, document: &str, kind: PolicyKind) -> Option<NamedPolicy> {
+    match Policy::parse(document, kind) {
+        Ok(policy) => Some(NamedPolicy::new(name, policy)),
+        Err(error) => {
+            tracing::error!(name, %error, "a stored policy does not parse");
+            None
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What the store keeps: one value for each entity, as JSON. Field names are the stored format.
+
+use hallpass_session::{BindingMode, Network, Tag};
+use hallpass_types::{AccessKeyId, AccountId, UnixSeconds};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) id: AccountId,
+    pub(crate) created: UnixSeconds,
+}
+
+/// What roles and users have in common: policies and tags.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Permissions {
+    /// Inline policy documents by name.
+    #[serde(default)]
+    pub(crate) inline: BTreeMap<String, String>,
+    /// ARNs of attached managed policies, in the order of attachment.
+    #[serde(default)]
+    pub(crate) attached: Vec<String>,
+    #[serde(default)]
+    pub(crate) boundary: Option<String>,
+    #[serde(default)]
+    pub(crate) tags: Vec<Tag>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Role {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) id: String,
+    pub(crate) trust: String,
+    pub(crate) description: Option<String>,
+    pub(crate) max_session_seconds: i64,
+    pub(crate) created: UnixSeconds,
+    pub(crate) permissions: Permissions,
+    /// Sessions issued before this instant are refused.
+    #[serde(default)]
+    pub(crate) revoked_before: Option<UnixSeconds>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) id: String,
+    pub(crate) created: UnixSeconds,
+    pub(crate) permissions: Permissions,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AccessKey {
+    pub(crate) id: AccessKeyId,
+    pub(crate) account: AccountId,
+    /// `None`: the account's root.
+    pub(crate) user: Option<String>,
+    /// Sealed under the root key.
+    pub(crate) sealed_secret: String,
+    pub(crate) is_active: bool,
+    pub(crate) created: UnixSeconds,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PolicyVersion {
+    pub(crate) document: String,
+    pub(crate) created: UnixSeconds,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ManagedPolicy {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) id: String,
+    pub(crate) description: Option<String>,
+    pub(crate) created: UnixSeconds,
+    pub(crate) updated: UnixSeconds,
+    pub(crate) versions: BTreeMap<u32, PolicyVersion>,
+    pub(crate) default_version: u32,
+    /// Version numbers are never used again.
+    pub(crate) next_version: u32,
+    #[serde(default)]
+    pub(crate) tags: Vec<Tag>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct InstanceProfile {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) id: String,
+    pub(crate) created: UnixSeconds,
+    /// Names of roles; several are allowed (DESIGN §8), AWS allows one.
+    pub(crate) roles: Vec<String>,
+    #[serde(default)]
+    pub(crate) tags: Vec<Tag>,
+}
+
+/// Whether an instance may have sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InstanceState {
+    /// It may.
+    Running,
+    /// Never again.
+    Terminated,
+}
+
+/// How the instance's metadata service behaves (`ModifyInstanceMetadataOptions`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetadataOptions {
+    /// `required`: version 2 only, the default. `optional`: version 1 too.
+    pub http_tokens_required: bool,
+    /// Whether it answers at all.
+    pub http_endpoint_enabled: bool,
+    /// How many network hops its answers survive.
+    pub hop_limit: u8,
+    /// Whether it shows the instance's tags.
+    pub instance_tags: bool,
+}
+
+impl Default for MetadataOptions {
+    fn default() -> Self {
+        Self { http_tokens_required: true, http_endpoint_enabled: true, hop_limit: 1, instance_tags: false }
+    }
+}
+
+/// A machine that may have a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// `i-…`
+    pub id: String,
+    /// The account it belongs to.
+    pub account: AccountId,
+    /// As asked for at launch; only told back.
+    pub image_id: String,
+    /// As asked for at launch; only told back.
+    pub instance_type: String,
+    /// Whether it may have sessions.
+    pub state: InstanceState,
+    /// When it was launched.
+    pub launched: UnixSeconds,
+    /// When it was terminated.
+    #[serde(default)]
+    pub terminated: Option<UnixSeconds>,
+    /// Its address as it sees it itself.
+    pub private_ip: String,
+    /// The addresses its sessions may be used from.
+    pub networks: Vec<Network>,
+    /// What happens to sessions used from elsewhere.
+    #[serde(default)]
+    pub binding: BindingMode,
+    /// The name of its instance profile.
+    pub profile: Option<String>,
+    /// The id of the association with that profile.
+    pub association_id: Option<String>,
+    /// `r-…`
+    pub reservation_id: String,
+    /// Raw bytes, base 64.
+    pub user_data: Option<String>,
+    /// Makes `RunInstances` idempotent.
+    #[serde(default)]
+    pub client_token: Option<String>,
+    /// Tags.
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+    /// How its metadata service behaves.
+    #[serde(default)]
+    pub metadata_options: MetadataOptions,
+}

@@ -1,0 +1,320 @@
+//! Customer managed policies, their versions, and attaching them.
+
+use super::{arn_of, put_role, put_user, role, tags_xml, user};
+use crate::account::{CompiledPolicy, policy_arn};
+use crate::call::{Ctx, Outcome, Requirement, page_end, with_request_tags};
+use crate::entity::{ManagedPolicy, Permissions, PolicyVersion};
+use crate::state::{key, put};
+use crate::{ApiError, managed, names};
+use hallpass_access::ActionOn;
+use hallpass_policy::PolicyKind;
+use hallpass_session::{IdKind, unique_id};
+use hallpass_store::Op;
+use hallpass_wire::{XmlWriter, percent_encode};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const DOCUMENT_CHARS_MAX: usize = 6_144;
+const VERSIONS_MAX: usize = 5;
+const ATTACHED_MAX: usize = 20;
+
+pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
+    let arn = ctx.required("PolicyArn")?;
+    Ok(Requirement::Actions(vec![ActionOn::new(format!("iam:{}", ctx.call.action), arn)]))
+}
+
+pub(crate) fn list_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
+    Ok(Requirement::Actions(vec![ActionOn::new("iam:ListPolicies", arn_of(ctx, "policy/"))]))
+}
+
+pub(crate) fn create_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
+    let name = ctx.required("PolicyName")?;
+    let path = names::path(&ctx.call.params)?;
+    let on = ActionOn::new("iam:CreatePolicy", arn_of(ctx, &format!("policy{path}{name}")));
+    Ok(Requirement::Actions(vec![with_request_tags(on, &names::tags(&ctx.call.params)?)]))
+}
+
+pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let name = names::name("PolicyName", ctx.required("PolicyName")?, names::LONG_NAME_CHARS_MAX)?;
+    let document = managed_document(ctx)?;
+    if ctx.account.policies.contains_key(&name.to_ascii_lowercase()) {
+        return Err(ApiError::exists(format!("A policy called {name} already exists. Duplicate names are not allowed.")));
+    }
+    let policy = ManagedPolicy {
+        name: name.to_owned(),
+        path: names::path(&ctx.call.params)?,
+        id: unique_id(IdKind::ManagedPolicy, &*ctx.env.entropy),
+        description: ctx.param("Description").map(str::to_owned),
+        created: ctx.call.now,
+        updated: ctx.call.now,
+        versions: BTreeMap::from([(1, PolicyVersion { document, created: ctx.call.now })]),
+        default_version: 1,
+        next_version: 2,
+        tags: names::tags(&ctx.call.params)?,
+    };
+    let mut xml = XmlWriter::new();
+    xml.element("Policy", |xml| policy_xml(ctx, xml, &policy));
+    let arn = policy_arn(ctx.account.id(), &policy);
+    Ok(Outcome::made(xml, vec![put_policy(ctx, &policy)])?.noting("policyArn", arn))
+}
+
+fn managed_document(ctx: &Ctx<'_>) -> Result<String, ApiError> {
+    let document = ctx.required("PolicyDocument")?;
+    names::document(document, PolicyKind::Identity, DOCUMENT_CHARS_MAX)?;
+    hallpass_policy::Policy::parse_managed(document)
+        .map(|_| document.to_owned())
+        .map_err(|error| ApiError::malformed_policy(error.message))
+}
+
+fn put_policy(ctx: &Ctx<'_>, policy: &ManagedPolicy) -> Op {
+    put(key(ctx.account.id(), "policy", &policy.name), policy)
+}
+
+fn policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &ManagedPolicy) {
+    let arn = policy_arn(ctx.account.id(), policy);
+    xml.text("PolicyName", &policy.name)
+        .text("PolicyId", &policy.id)
+        .text("Arn", &arn)
+        .text("Path", &policy.path)
+        .text("DefaultVersionId", format!("v{}", policy.default_version))
+        .text("AttachmentCount", ctx.account.attachment_count(&arn).to_string())
+        .text("PermissionsBoundaryUsageCount", "0")
+        .text("IsAttachable", "true")
+        .optional("Description", policy.description.as_deref())
+        .text("CreateDate", policy.created.iso8601())
+        .text("UpdateDate", policy.updated.iso8601());
+    if !policy.tags.is_empty() {
+        tags_xml(xml, &policy.tags);
+    }
+}
+
+fn aws_policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, arn: &str) {
+    let name = arn.rsplit('/').next().unwrap_or_default();
+    xml.text("PolicyName", name)
+        .text("PolicyId", "ANPA".to_owned() + &name.to_ascii_uppercase())
+        .text("Arn", arn)
+        .text("Path", "/")
+        .text("DefaultVersionId", "v1")
+        .text("AttachmentCount", ctx.account.attachment_count(arn).to_string())
+        .text("PermissionsBoundaryUsageCount", "0")
+        .text("IsAttachable", "true")
+        .text("CreateDate", "2015-02-06T18:39:46Z")
+        .text("UpdateDate", "2015-02-06T18:39:46Z");
+}
+
+fn own<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<CompiledPolicy>, ApiError> {
+    let arn = ctx.required("PolicyArn")?;
+    if !arn.starts_with("arn:") {
+        return Err(ApiError::validation("Invalid ARN:  Could not be parsed!"));
+    }
+    if managed::aws_managed(arn).is_some() {
+        return Err(ApiError::new("AccessDenied", 403, "Cannot modify or read the versions of an AWS managed policy."));
+    }
+    ctx.account.own_policy(arn).ok_or_else(|| ApiError::no_such_entity(format!("Policy {arn} was not found.")))
+}
+
+pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let arn = ctx.required("PolicyArn")?;
+    let mut xml = XmlWriter::new();
+    if managed::aws_managed(arn).is_some() {
+        xml.element("Policy", |xml| aws_policy_xml(ctx, xml, arn));
+    } else {
+        let policy = own(ctx)?;
+        xml.element("Policy", |xml| policy_xml(ctx, xml, &policy.policy));
+    }
+    Outcome::read(xml)
+}
+
+pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let scope = ctx.param("Scope").unwrap_or("All");
+    let only_attached = ctx.param("OnlyAttached") == Some("true");
+    let mut arns: Vec<String> = vec![];
+    if scope != "AWS" {
+        arns.extend(ctx.account.policies.values().map(|policy| policy_arn(ctx.account.id(), &policy.policy)));
+    }
+    if scope != "Local" {
+        arns.extend(managed::aws_managed_arns().map(str::to_owned));
+    }
+    arns.retain(|arn| !only_attached || ctx.account.attachment_count(arn) > 0);
+    arns.sort();
+    let (arns, marker) = ctx.page(arns, Clone::clone)?;
+    let mut xml = XmlWriter::new();
+    xml.list("Policies", "member", arns, |xml, arn| match ctx.account.own_policy(&arn) {
+        Some(policy) => policy_xml(ctx, xml, &policy.policy),
+        None => aws_policy_xml(ctx, xml, &arn),
+    });
+    page_end(&mut xml, marker);
+    Outcome::read(xml)
+}
+
+pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let policy = &own(ctx)?.policy;
+    if ctx.account.attachment_count(&policy_arn(ctx.account.id(), policy)) > 0 {
+        return Err(ApiError::delete_conflict("Cannot delete a policy attached to entities."));
+    }
+    if policy.versions.len() > 1 {
+        return Err(ApiError::delete_conflict(
+            "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. \
+             The default version is deleted with the policy.",
+        ));
+    }
+    Outcome::wrote(vec![Op::Delete(key(ctx.account.id(), "policy", &policy.name))])
+}
+
+pub(crate) fn create_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let mut policy = own(ctx)?.policy.clone();
+    let document = managed_document(ctx)?;
+    if policy.versions.len() >= VERSIONS_MAX {
+        return Err(ApiError::limit(
+            "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version.",
+        ));
+    }
+    let number = policy.next_version;
+    policy.next_version += 1;
+    policy.versions.insert(number, PolicyVersion { document, created: ctx.call.now });
+    if ctx.param("SetAsDefault") == Some("true") {
+        policy.default_version = number;
+    }
+    policy.updated = ctx.call.now;
+    let mut xml = XmlWriter::new();
+    xml.element("PolicyVersion", |xml| version_xml(xml, &policy, number, false));
+    Outcome::made(xml, vec![put_policy(ctx, &policy)])
+}
+
+fn version_xml(xml: &mut XmlWriter, policy: &ManagedPolicy, number: u32, with_document: bool) {
+    if let Some(version) = policy.versions.get(&number) {
+        if with_document {
+            xml.text("Document", percent_encode(&version.document));
+        }
+        xml.text("VersionId", format!("v{number}"))
+            .text("IsDefaultVersion", (policy.default_version == number).to_string())
+            .text("CreateDate", version.created.iso8601());
+    }
+}
+
+fn version_number(ctx: &Ctx<'_>, policy: &ManagedPolicy) -> Result<u32, ApiError> {
+    let text = ctx.required("VersionId")?;
+    text.strip_prefix('v')
+        .and_then(|number| number.parse().ok())
+        .filter(|number| policy.versions.contains_key(number))
+        .ok_or_else(|| {
+            ApiError::no_such_entity(format!(
+                "Policy {} version {text} does not exist or is not attachable.",
+                policy_arn(ctx.account.id(), policy)
+            ))
+        })
+}
+
+pub(crate) fn get_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let mut xml = XmlWriter::new();
+    if let Some(document) = managed::aws_managed_document(ctx.required("PolicyArn")?) {
+        xml.element("PolicyVersion", |xml| {
+            xml.text("Document", percent_encode(document))
+                .text("VersionId", "v1")
+                .text("IsDefaultVersion", "true")
+                .text("CreateDate", "2015-02-06T18:39:46Z");
+        });
+        return Outcome::read(xml);
+    }
+    let policy = &own(ctx)?.policy;
+    let number = version_number(ctx, policy)?;
+    xml.element("PolicyVersion", |xml| version_xml(xml, policy, number, true));
+    Outcome::read(xml)
+}
+
+pub(crate) fn list_versions(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let policy = &own(ctx)?.policy;
+    let mut xml = XmlWriter::new();
+    xml.list("Versions", "member", policy.versions.keys().rev(), |xml, number| {
+        version_xml(xml, policy, *number, false);
+    });
+    page_end(&mut xml, None);
+    Outcome::read(xml)
+}
+
+pub(crate) fn delete_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let mut policy = own(ctx)?.policy.clone();
+    let number = version_number(ctx, &policy)?;
+    if number == policy.default_version {
+        return Err(ApiError::delete_conflict("Cannot delete the default version of a policy."));
+    }
+    policy.versions.remove(&number);
+    Outcome::wrote(vec![put_policy(ctx, &policy)])
+}
+
+pub(crate) fn set_default_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let mut policy = own(ctx)?.policy.clone();
+    policy.default_version = version_number(ctx, &policy)?;
+    policy.updated = ctx.call.now;
+    Outcome::wrote(vec![put_policy(ctx, &policy)])
+}
+
+fn attach(ctx: &Ctx<'_>, permissions: &mut Permissions, quota: &str) -> Result<(), ApiError> {
+    let arn = ctx.required("PolicyArn")?;
+    if !arn.starts_with("arn:") {
+        return Err(ApiError::validation(format!("ARN {arn} is not valid.")));
+    }
+    if ctx.account.managed_policy(arn).is_none() {
+        return Err(ApiError::no_such_entity(format!("Policy {arn} does not exist or is not attachable.")));
+    }
+    if permissions.attached.iter().any(|other| other == arn) {
+        return Ok(());
+    }
+    if permissions.attached.len() >= ATTACHED_MAX {
+        return Err(ApiError::limit(format!("Cannot exceed quota for {quota}: {ATTACHED_MAX}")));
+    }
+    permissions.attached.push(arn.to_owned());
+    Ok(())
+}
+
+fn detach(ctx: &Ctx<'_>, permissions: &mut Permissions) -> Result<(), ApiError> {
+    let arn = ctx.required("PolicyArn")?;
+    let before = permissions.attached.len();
+    permissions.attached.retain(|other| other != arn);
+    if permissions.attached.len() == before {
+        return Err(ApiError::no_such_entity(format!("Policy {arn} was not found.")));
+    }
+    Ok(())
+}
+
+fn list_attached(ctx: &Ctx<'_>, permissions: &Permissions) -> Result<Outcome, ApiError> {
+    let (arns, marker) = ctx.page(permissions.attached.clone(), Clone::clone)?;
+    let mut xml = XmlWriter::new();
+    xml.list("AttachedPolicies", "member", arns, |xml, arn| {
+        xml.text("PolicyName", arn.rsplit('/').next().unwrap_or_default()).text("PolicyArn", &arn);
+    });
+    page_end(&mut xml, marker);
+    Outcome::read(xml)
+}
+
+pub(crate) fn attach_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let mut role = role(ctx)?.role.clone();
+    attach(ctx, &mut role.permissions, "PoliciesPerRole")?;
+    Outcome::wrote(vec![put_role(ctx, &role)])
+}
+
+pub(crate) fn detach_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let mut role = role(ctx)?.role.clone();
+    detach(ctx, &mut role.permissions)?;
+    Outcome::wrote(vec![put_role(ctx, &role)])
+}
+
+pub(crate) fn list_attached_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    list_attached(ctx, &role(ctx)?.role.permissions)
+}
+
+pub(crate) fn attach_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let mut user = user(ctx)?.user.clone();
+    attach(ctx, &mut user.permissions, "PoliciesPerUser")?;
+    Outcome::wrote(vec![put_user(ctx, &user)])
+}
+
+pub(crate) fn detach_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let mut user = user(ctx)?.user.clone();
+    detach(ctx, &mut user.permissions)?;
+    Outcome::wrote(vec![put_user(ctx, &user)])
+}
+
+pub(crate) fn list_attached_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    list_attached(ctx, &user(ctx)?.user.permissions)
+}

@@ -1,0 +1,28 @@
+//! The authority: keeps identities, mints sessions. IAM, STS and the EC2 actions that bring a role to a machine.
+//!
+//! Knows no HTTP: a call is an action's name and its parameters, an answer is XML or an [`ApiError`].
+//! A call is executed only with the [`hallpass_access::Permit`] for it; [`Authority::requirement`] says what that takes.
+//!
+//! Reads come from a snapshot in memory that follows the store; a write returns when the store has it on disk
+//! and the snapshot shows it.
+
+mod account;
+mod authority;
+mod call;
+mod ec2;
+mod entity;
+mod error;
+mod iam;
+mod keyring;
+mod managed;
+mod names;
+mod sessions;
+mod state;
+mod sts;
+
+pub use authority::{Authority, Bootstrap, Machine, OpenAuthorityError};
+pub use call::{ActionInfo, Answer, Call, Requirement, Service};
+pub use entity::{Instance, InstanceState, MetadataOptions};
+pub use error::ApiError;
+pub use keyring::{Keyring, KeyringError, RootKey};
+pub use sessions::{AuthenticationError, Candidate, InstanceSession, InstanceSessionError};

@@ -1,0 +1,367 @@
+//! Who a key belongs to, and minting sessions.
+
+use crate::account::{CompiledRole, role_arn, user_arn};
+use crate::authority::Authority;
+use crate::entity::{Instance, InstanceState};
+use crate::{ApiError, account};
+use hallpass_access::{ActionOn, Caller, CallerKind, authorize_assume};
+use hallpass_policy::PrincipalInfo;
+use hallpass_secret::Secret;
+use hallpass_session::{
+    Binding, InstanceRef, OpenError, OpenedSession, SessionClaims, SessionPrincipal, secret_access_key,
+    session_access_key,
+};
+use hallpass_types::{AccessKeyId, AccessKeyKind, AccountId, Arn, UnixSeconds};
+use std::sync::Arc;
+
+/// How long an instance's session lasts. AWS's last about six hours and are replaced hourly
+/// (`reference` on the metadata service); the agent replaces them well before the end.
+const INSTANCE_SESSION_SECONDS: i64 = 6 * 3_600;
+
+/// A caller and the secret its request must be signed with. Not yet authenticated: the signature decides.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Who it is, if the signature is right.
+    pub caller: Arc<Caller>,
+    /// What it must have signed with.
+    pub secret: Secret,
+}
+
+/// Why a key cannot authenticate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthenticationError {
+    /// No such key, an inactive one, one of a deleted principal, or a token that is not genuine. Callers are told
+    /// no more than that; the field is for the log.
+    #[error("the access key or session token is not valid ({0})")]
+    Invalid(String),
+    /// A session key without its token, or a long-term key with one.
+    #[error("the session token does not belong to this access key")]
+    TokenMismatch,
+    /// The session is over.
+    #[error("the session expired at {0}")]
+    Expired(UnixSeconds),
+    /// The session, its role or its instance was revoked.
+    #[error("the session was revoked ({0})")]
+    Revoked(String),
+}
+
+impl From<OpenError> for AuthenticationError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Expired(at) => Self::Expired(at),
+            OpenError::WrongAccessKey => Self::TokenMismatch,
+            other => Self::Invalid(other.to_string()),
+        }
+    }
+}
+
+/// A session for an instance's role, for the agent to hand to processes.
+#[derive(Debug, Clone)]
+pub struct InstanceSession {
+    /// What the token says; holds key id, secret and expiry.
+    pub claims: Arc<SessionClaims>,
+    /// The sealed token.
+    pub token: Secret,
+}
+
+/// Why an instance gets no session of a role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InstanceSessionError {
+    /// No such instance, or it was terminated.
+    #[error("instance `{0}` is not running")]
+    NotRunning(String),
+    /// Its profile does not hold the role.
+    #[error("role `{role}` is not in an instance profile of `{instance}`")]
+    NotInProfile {
+        /// The instance.
+        instance: String,
+        /// The role asked for.
+        role: String,
+    },
+    /// The role's trust policy does not name `ec2.amazonaws.com`.
+    #[error("the trust policy of role `{0}` does not let ec2.amazonaws.com assume it")]
+    NotTrusted(String),
+    /// Sealing failed.
+    #[error("the session could not be minted: {0}")]
+    Mint(String),
+}
+
+impl Authority {
+    /// The caller and secret behind a key, as they stand now: deactivated keys, deleted or recreated principals,
+    /// revoked sessions and terminated instances have none.
+    ///
+    /// # Errors
+    /// [`AuthenticationError`].
+    pub fn candidate(
+        &self,
+        id: &AccessKeyId,
+        token: Option<&str>,
+        now: UnixSeconds,
+    ) -> Result<Candidate, AuthenticationError> {
+        match (id.kind(), token) {
+            (Some(AccessKeyKind::Session), Some(token)) => {
+                let opened = hallpass_session::open(token, &self.env.keyring.verify, &self.env.keyring.epochs)?;
+                self.candidate_of_session(&opened, id, now)
+            }
+            (Some(AccessKeyKind::Session), None) | (_, Some(_)) => Err(AuthenticationError::TokenMismatch),
+            (_, None) => self.candidate_of_key(id),
+        }
+    }
+
+    /// Opens a token without judging expiry or revocation; [`Authority::candidate_of_session`] judges them each time.
+    /// Callers cache the result: opening costs a signature check.
+    ///
+    /// # Errors
+    /// [`AuthenticationError::Invalid`].
+    pub fn open_token(&self, token: &str) -> Result<OpenedSession, AuthenticationError> {
+        Ok(hallpass_session::open(token, &self.env.keyring.verify, &self.env.keyring.epochs)?)
+    }
+
+    fn candidate_of_key(&self, id: &AccessKeyId) -> Result<Candidate, AuthenticationError> {
+        let invalid = |why: &str| AuthenticationError::Invalid(why.to_owned());
+        let state = self.read();
+        let key = state.keys.get(id).ok_or_else(|| invalid("no such key"))?;
+        if !key.is_active {
+            return Err(invalid("the key is inactive"));
+        }
+        let account = state.account(key.account).ok_or_else(|| invalid("no such account"))?;
+        let secret = self
+            .env
+            .keyring
+            .root
+            .open(id.as_str(), &key.sealed_secret)
+            .map_err(|error| AuthenticationError::Invalid(error.to_string()))?;
+        let (kind, principal, user_id) = match &key.user {
+            None => (CallerKind::Root, PrincipalInfo::root(key.account), key.account.to_string()),
+            Some(name) => {
+                let user = &account.user(name).ok_or_else(|| invalid("the user is gone"))?.user;
+                let arn = user_arn(key.account, user);
+                let principal = PrincipalInfo::user(key.account, &arn, &user.id);
+                (CallerKind::User { name: user.name.clone() }, principal, user.id.clone())
+            }
+        };
+        let caller =
+            Caller { account: key.account, kind, principal, user_id, access_key_id: Some(id.clone()), session: None };
+        Ok(Candidate { caller: Arc::new(caller), secret })
+    }
+
+    /// The caller behind an opened session, if the session still stands.
+    ///
+    /// # Errors
+    /// [`AuthenticationError`].
+    pub fn candidate_of_session(
+        &self,
+        opened: &OpenedSession,
+        id: &AccessKeyId,
+        now: UnixSeconds,
+    ) -> Result<Candidate, AuthenticationError> {
+        let claims = opened.current(id, now)?;
+        let revoked = |why: &str| AuthenticationError::Revoked(why.to_owned());
+        let state = self.read();
+        let account = state.account(claims.account).ok_or_else(|| revoked("the account is gone"))?;
+        if let Some(instance) = &claims.instance {
+            let running = state
+                .accounts
+                .values()
+                .find_map(|account| account.instances.get(&instance.id))
+                .is_some_and(|instance| instance.state == InstanceState::Running);
+            if !running {
+                return Err(revoked("the instance was terminated"));
+            }
+        }
+        let (kind, principal) = match &claims.principal {
+            SessionPrincipal::AssumedRole { role_name, role_id, .. } => {
+                let role = &account.role(role_name).ok_or_else(|| revoked("the role is gone"))?.role;
+                if role.id != *role_id {
+                    return Err(revoked("the role was deleted and made anew"));
+                }
+                if role.revoked_before.is_some_and(|before| claims.issued_at < before) {
+                    return Err(revoked("the role's older sessions were revoked"));
+                }
+                let arn = role_arn(claims.account, role);
+                let principal = PrincipalInfo::role_session(claims.account, &claims.arn(), &arn, role_id);
+                (CallerKind::Role { name: role.name.clone() }, principal)
+            }
+            SessionPrincipal::User { user_name, user_id } => {
+                let user = &account.user(user_name).ok_or_else(|| revoked("the user is gone"))?.user;
+                if user.id != *user_id {
+                    return Err(revoked("the user was deleted and made anew"));
+                }
+                let arn = user_arn(claims.account, user);
+                (CallerKind::User { name: user.name.clone() }, PrincipalInfo::user(claims.account, &arn, user_id))
+            }
+            SessionPrincipal::Root => (CallerKind::Root, PrincipalInfo::root(claims.account)),
+        };
+        let secret = claims.secret.clone();
+        let caller = Caller {
+            account: claims.account,
+            kind,
+            principal,
+            user_id: claims.user_id(),
+            access_key_id: Some(id.clone()),
+            session: Some(Arc::new(claims.clone())),
+        };
+        Ok(Candidate { caller: Arc::new(caller), secret })
+    }
+
+    /// The instance of that id, in whatever account.
+    #[must_use]
+    pub fn instance(&self, id: &str) -> Option<Instance> {
+        let state = self.read();
+        state.accounts.values().find_map(|account| account.instances.get(id)).map(|found| Instance::clone(found))
+    }
+
+    /// All running instances.
+    #[must_use]
+    pub fn running_instances(&self) -> Vec<Instance> {
+        let state = self.read();
+        let instances = state.accounts.values().flat_map(|account| account.instances.values());
+        instances.filter(|instance| instance.state == InstanceState::Running).map(|i| Instance::clone(i)).collect()
+    }
+
+    /// Name, id and ARN of an instance's profile, and the names of the roles in it.
+    #[must_use]
+    pub fn instance_profile(&self, instance: &Instance) -> Option<(String, String, Vec<String>)> {
+        self.with_account(instance.account, |_, account| {
+            let profile = account.profile(instance.profile.as_deref()?)?;
+            let arn = account::profile_arn(instance.account, profile);
+            Some((arn, profile.id.clone(), profile.roles.clone()))
+        })?
+    }
+
+    /// Mints a session of `role` for an instance whose profile holds it.
+    ///
+    /// `networks` are added to the addresses the instance is known by: those the agent sees itself as having.
+    ///
+    /// # Errors
+    /// [`InstanceSessionError`].
+    pub fn mint_instance_session(
+        &self,
+        instance_id: &str,
+        role: &str,
+        now: UnixSeconds,
+    ) -> Result<InstanceSession, InstanceSessionError> {
+        let instance = self
+            .instance(instance_id)
+            .filter(|instance| instance.state == InstanceState::Running)
+            .ok_or_else(|| InstanceSessionError::NotRunning(instance_id.to_owned()))?;
+        let not_in_profile =
+            || InstanceSessionError::NotInProfile { instance: instance_id.to_owned(), role: role.to_owned() };
+        let (_, _, roles) = self.instance_profile(&instance).ok_or_else(not_in_profile)?;
+        if !roles.iter().any(|name| name == role) {
+            return Err(not_in_profile());
+        }
+        let compiled = self
+            .with_account(instance.account, |_, account| account.role(role).cloned())
+            .flatten()
+            .ok_or_else(not_in_profile)?;
+        let service = Arc::new(ec2_service(instance.account));
+        let arn = role_arn(instance.account, &compiled.role);
+        authorize_assume(
+            &service,
+            vec![ActionOn::new("sts:AssumeRole", arn)],
+            &service.context(now, &[]),
+            compiled.trust.as_ref(),
+            &Default::default(),
+        )
+        .map_err(|_| InstanceSessionError::NotTrusted(role.to_owned()))?;
+        let instance_arn =
+            Arn::aws("ec2", &self.env.region, instance.account.as_str(), &format!("instance/{instance_id}"));
+        let claims = SessionClaims {
+            chain_depth: 0,
+            instance: Some(InstanceRef {
+                id: instance.id.clone(),
+                arn: instance_arn.to_string(),
+                private_ip: Some(instance.private_ip.clone()),
+                vpc: None,
+            }),
+            binding: Some(Binding { mode: instance.binding, networks: instance.networks.clone() }),
+            ..self.role_claims(instance.account, &compiled, instance_id, now, INSTANCE_SESSION_SECONDS)
+        };
+        self.seal(claims).map_err(|error| InstanceSessionError::Mint(error.message))
+    }
+
+    fn role_claims(
+        &self,
+        account: AccountId,
+        role: &CompiledRole,
+        session_name: &str,
+        now: UnixSeconds,
+        seconds: i64,
+    ) -> SessionClaims {
+        role_claims(&self.env, account, role, session_name, now, seconds)
+    }
+
+    fn seal(&self, claims: SessionClaims) -> Result<InstanceSession, ApiError> {
+        let token = seal(&self.env, &claims)?;
+        Ok(InstanceSession { claims: Arc::new(claims), token })
+    }
+}
+
+/// EC2 itself, asking for an instance's session.
+fn ec2_service(account: AccountId) -> Caller {
+    Caller {
+        account,
+        kind: CallerKind::Service,
+        principal: PrincipalInfo::service("ec2.amazonaws.com"),
+        user_id: "ec2.amazonaws.com".to_owned(),
+        access_key_id: None,
+        session: None,
+    }
+}
+
+pub(crate) fn role_claims(
+    env: &crate::authority::Environment,
+    account: AccountId,
+    role: &CompiledRole,
+    session_name: &str,
+    now: UnixSeconds,
+    seconds: i64,
+) -> SessionClaims {
+    let principal = SessionPrincipal::AssumedRole {
+        role_name: role.role.name.clone(),
+        role_path: role.role.path.clone(),
+        role_id: role.role.id.clone(),
+        session_name: session_name.to_owned(),
+    };
+    new_claims(env, account, principal, now, seconds)
+}
+
+pub(crate) fn new_claims(
+    env: &crate::authority::Environment,
+    account: AccountId,
+    principal: SessionPrincipal,
+    now: UnixSeconds,
+    seconds: i64,
+) -> SessionClaims {
+    SessionClaims {
+        access_key_id: session_access_key(account, &*env.entropy),
+        secret: secret_access_key(&*env.entropy),
+        account,
+        principal,
+        issued_at: now,
+        expires_at: now.plus(seconds),
+        chain_depth: 0,
+        parent_access_key_id: None,
+        source_identity: None,
+        session_policies: vec![],
+        session_policy_arns: vec![],
+        tags: vec![],
+        transitive_tag_keys: vec![],
+        instance: None,
+        binding: None,
+    }
+}
+
+pub(crate) fn seal(env: &crate::authority::Environment, claims: &SessionClaims) -> Result<Secret, ApiError> {
+    hallpass_session::seal(claims, &env.keyring.mint, &env.keyring.epochs, &*env.entropy)
+        .map(Secret::new)
+        .map_err(|error| match error {
+            hallpass_session::SealError::TooLarge { percent } => ApiError::new(
+                "PackedPolicyTooLarge",
+                400,
+                format!("Packed size of session tags consumes {percent}% of allotted space."),
+            ),
+            other => ApiError::new("ServiceFailure", 500, other.to_string()),
+        })
+}

@@ -1,0 +1,136 @@
+//! The whole state in memory, built from the store's keys and kept up with its events.
+
+use crate::account::{AccountState, compile_policy, compile_role, compile_user};
+use crate::entity::{AccessKey, Account, Instance, InstanceProfile, ManagedPolicy, Role, User};
+use hallpass_store::Op;
+use hallpass_types::{AccessKeyId, AccountId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Everything of ours in the store.
+pub(crate) const PREFIX: &str = "v1/";
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) accounts: BTreeMap<AccountId, AccountState>,
+    pub(crate) keys: HashMap<AccessKeyId, Arc<AccessKey>>,
+    /// The revision each key was last written at, for conditional writes.
+    pub(crate) revisions: HashMap<String, u64>,
+}
+
+/// A stored value that cannot be understood: the store is from elsewhere or damaged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the stored entity `{key}` cannot be read: {why}")]
+pub(crate) struct ApplyError {
+    key: String,
+    why: String,
+}
+
+impl State {
+    pub(crate) fn account(&self, id: AccountId) -> Option<&AccountState> {
+        self.accounts.get(&id)
+    }
+
+    /// The keys of a user, or of the account's root.
+    pub(crate) fn keys_of(&self, account: AccountId, user: Option<&str>) -> Vec<Arc<AccessKey>> {
+        let mut keys: Vec<_> = self
+            .keys
+            .values()
+            .filter(|key| {
+                let same = match (&key.user, user) {
+                    (Some(own), Some(other)) => own.eq_ignore_ascii_case(other),
+                    (None, None) => true,
+                    _ => false,
+                };
+                key.account == account && same
+            })
+            .cloned()
+            .collect();
+        keys.sort_by(|left, right| (left.created, &left.id).cmp(&(right.created, &right.id)));
+        keys
+    }
+
+    /// Takes over one key's new value, or its removal.
+    pub(crate) fn apply(&mut self, key: &str, value: Option<&[u8]>, revision: u64) -> Result<(), ApplyError> {
+        match value {
+            Some(_) => self.revisions.insert(key.to_owned(), revision),
+            None => self.revisions.remove(key),
+        };
+        let unknown = || ApplyError { key: key.to_owned(), why: "unknown kind of key".to_owned() };
+        let rest = key.strip_prefix(PREFIX).ok_or_else(unknown)?;
+        let mut parts = rest.splitn(3, '/');
+        let (Some(account), Some(kind)) = (parts.next(), parts.next()) else { return Err(unknown()) };
+        if account == "system" {
+            return Ok(());
+        }
+        let account: AccountId = account.parse().map_err(|_| unknown())?;
+        let name = parts.next().unwrap_or_default();
+        if kind == "account" {
+            match value {
+                Some(value) => {
+                    let stored: Account = decode(key, value)?;
+                    self.accounts.entry(account).or_insert_with(|| AccountState::new(stored));
+                }
+                None => {
+                    self.accounts.remove(&account);
+                }
+            }
+            return Ok(());
+        }
+        if kind == "key" {
+            let id: AccessKeyId = name.parse().map_err(|_| unknown())?;
+            match value {
+                Some(value) => self.keys.insert(id, Arc::new(decode::<AccessKey>(key, value)?)),
+                None => self.keys.remove(&id),
+            };
+            return Ok(());
+        }
+        let state = self.accounts.get_mut(&account).ok_or_else(unknown)?;
+        match kind {
+            "role" => replace::<Role, _>(key, value, name, &mut state.roles, compile_role),
+            "user" => replace::<User, _>(key, value, name, &mut state.users, compile_user),
+            "policy" => replace::<ManagedPolicy, _>(key, value, name, &mut state.policies, |policy| {
+                compile_policy(account, policy)
+            }),
+            "profile" => replace::<InstanceProfile, _>(key, value, name, &mut state.profiles, |profile| profile),
+            "instance" => replace::<Instance, _>(key, value, name, &mut state.instances, |instance| instance),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+fn replace<Stored: DeserializeOwned, Kept>(
+    key: &str,
+    value: Option<&[u8]>,
+    name: &str,
+    map: &mut BTreeMap<String, Arc<Kept>>,
+    compile: impl FnOnce(Stored) -> Kept,
+) -> Result<(), ApplyError> {
+    match value {
+        Some(value) => map.insert(name.to_owned(), Arc::new(compile(decode(key, value)?))),
+        None => map.remove(name),
+    };
+    Ok(())
+}
+
+fn decode<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, ApplyError> {
+    serde_json::from_slice(value).map_err(|error| ApplyError { key: key.to_owned(), why: error.to_string() })
+}
+
+/// The store key of an entity; `name` in lower case, as names are unique ignoring case.
+pub(crate) fn key(account: AccountId, kind: &str, name: &str) -> String {
+    format!("{PREFIX}{account}/{kind}/{}", name.to_ascii_lowercase())
+}
+
+/// The store key of an access key; ids are case-sensitive.
+pub(crate) fn access_key_key(account: AccountId, id: &AccessKeyId) -> String {
+    format!("{PREFIX}{account}/key/{id}")
+}
+
+/// Writes `entity` under `key`.
+pub(crate) fn put<T: Serialize>(key: String, entity: &T) -> Op {
+    // Entities are plain structs of strings, numbers and lists: serialising them cannot fail.
+    Op::Put(key, serde_json::to_vec(entity).unwrap_or_default())
+}
