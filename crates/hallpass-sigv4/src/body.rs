@@ -144,7 +144,7 @@ impl BodyCheck {
     /// # Errors
     /// [`BodyError`]; nothing is handed on then.
     pub fn finish(mut self, out: &mut impl FnMut(&[u8])) -> Result<Trailers, BodyError> {
-        // The byte held back is not in the digests yet: the framing is finished into `last` first.
+        // The last byte leaves its framing into `last`, and `last` goes out when the digests match too.
         let mut last = [0u8; 1];
         let mut has_last = false;
         let mut keep = |data: &[u8]| {
@@ -154,8 +154,9 @@ impl BodyCheck {
             }
         };
         let trailers = match self.framing {
-            Framing::Plain { mut held, .. } => {
-                if !held.is_complete() {
+            Framing::Plain { seen, mut held } => {
+                // `seen` counts what a refused push brought as well: after an error there is no good end.
+                if seen != self.length {
                     return Err(BodyError::Length {
                         declared: self.length,
                     });

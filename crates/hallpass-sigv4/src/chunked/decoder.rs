@@ -283,11 +283,6 @@ impl HeldByte {
         }
     }
 
-    /// Whether every byte came.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.left == 0
-    }
-
     /// Hands the last byte on.
     pub(crate) fn release(&mut self, out: &mut impl FnMut(&[u8])) {
         if let Some(byte) = self.held.take() {

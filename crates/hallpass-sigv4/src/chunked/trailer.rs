@@ -35,8 +35,10 @@ pub(super) struct TrailerReader {
     found: Trailers,
     hash: Sha256,
     signature: Option<[u8; 32]>,
-    /// An empty line was read: the section's end, or the one some writers put before it.
-    ended: bool,
+    /// An empty line before any trailer: the section's end, or the one some writers put before it.
+    blank_before: bool,
+    /// An empty line after a trailer: the section's end, or what minio-go puts before the signature.
+    blank_after: bool,
 }
 
 impl TrailerReader {
@@ -49,7 +51,8 @@ impl TrailerReader {
             found: Trailers::default(),
             hash: Sha256::new(),
             signature: None,
-            ended: false,
+            blank_before: false,
+            blank_after: false,
         }
     }
 
@@ -65,10 +68,12 @@ impl TrailerReader {
             }
             let line = std::mem::take(&mut self.line);
             let line = line.strip_suffix(b"\r").unwrap_or(&line);
-            if line.is_empty() {
-                self.ended = true;
-            } else {
+            if !line.is_empty() {
                 self.read_line(line, limits)?;
+            } else if self.found.0.is_empty() && self.signature.is_none() {
+                self.blank_before = true;
+            } else {
+                self.blank_after = true;
             }
         }
         Ok(())
@@ -83,7 +88,7 @@ impl TrailerReader {
 
     fn read_line(&mut self, line: &[u8], limits: &ChunkLimits) -> Result<(), ChunkError> {
         // After the signature nothing is covered by it; unsigned, an empty line after a trailer is the end.
-        if self.signature.is_some() || (self.ended && !self.signed && !self.found.0.is_empty()) {
+        if self.signature.is_some() || (self.blank_after && !self.signed) {
             return Err(ChunkError::TrailingBytes);
         }
         let line = std::str::from_utf8(line).map_err(|_| ChunkError::Trailer)?;
@@ -108,7 +113,6 @@ impl TrailerReader {
         for part in [name.as_str(), ":", value, "\n"] {
             self.hash.update(part.as_bytes());
         }
-        self.ended = self.ended && self.found.0.is_empty();
         self.found.0.push((name, value.to_owned()));
         Ok(())
     }
@@ -119,7 +123,7 @@ impl TrailerReader {
         declared: u64,
         verifier: Option<&mut ChunkVerifier>,
     ) -> Result<Trailers, ChunkError> {
-        if !self.line.is_empty() || !self.ended {
+        if !self.line.is_empty() || !(self.blank_before || self.blank_after) {
             return Err(ChunkError::Length { declared });
         }
         if self.signed {
