@@ -163,12 +163,14 @@ fn write_value(out: &mut Vec<u8>, value: &[u8]) -> Result<(), CanonicalError> {
         .rposition(|byte| !blank(byte))
         .map_or(start, |last| last + 1);
     let value = value.get(start..end).unwrap_or_default();
-    let (mut forbidden, mut doubled, mut previous) = (false, false, 0u8);
-    for byte in value {
-        forbidden |= matches!(byte, b'\n' | b'\r' | 0);
-        doubled |= previous == b' ' && *byte == b' ';
-        previous = *byte;
-    }
+    // Without early exits, so that the compiler takes many bytes at a time.
+    let forbidden = value.iter().fold(false, |found, byte| {
+        found | (*byte == b'\n') | (*byte == b'\r') | (*byte == 0)
+    });
+    let followers = value.iter().zip(value.iter().skip(1));
+    let doubled = followers.fold(false, |found, (left, right)| {
+        found | ((*left == b' ') & (*right == b' '))
+    });
     if forbidden {
         return Err(CanonicalError::Unsignable);
     }

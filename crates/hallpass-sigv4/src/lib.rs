@@ -8,6 +8,7 @@ mod body;
 mod canonical;
 mod checksum;
 mod chunked;
+mod date;
 mod error;
 mod key;
 mod parse;

@@ -1,10 +1,11 @@
 use crate::EXPIRES_SECONDS_MAX;
 use crate::canonical::RequestView;
+use crate::date::{self, DateText};
 use crate::error::ParseError;
 use crate::payload::parse_hex;
 use crate::query;
 use crate::scope::{Scope, TERMINATOR};
-use crate::string_to_sign::{ALGORITHM, DateText, date_text};
+use crate::string_to_sign::ALGORITHM;
 use hallpass_types::{AccessKeyId, UnixSeconds};
 use std::fmt;
 
@@ -232,19 +233,14 @@ fn from_header(view: &RequestView<'_>, value: &[u8]) -> Result<Presented, ParseE
 /// The request's date: `x-amz-date` beats `Date`, and a broken `x-amz-date` is not healed by a good `Date`.
 fn header_date(view: &RequestView<'_>) -> Result<(UnixSeconds, DateText), ParseError> {
     if let Some(text) = header_text(view, "x-amz-date")? {
-        return read_date(text).ok_or(ParseError::Date);
+        return date::read(text).ok_or(ParseError::Date);
     }
     let text = header_text(view, "date")?.ok_or(ParseError::Date)?;
-    if let Some(found) = read_date(text) {
+    if let Some(found) = date::read(text) {
         return Ok(found);
     }
     let date = UnixSeconds::from_http_date(text).map_err(|_| ParseError::Date)?;
-    Ok((date, date_text(date)))
-}
-
-fn read_date(text: &str) -> Option<(UnixSeconds, DateText)> {
-    let date = UnixSeconds::from_amz_date(text).ok()?;
-    Some((date, text.as_bytes().try_into().ok()?))
+    Ok((date, date::text(date)))
 }
 
 /// Splits from the right, since only the scope's part has a known number of slashes.
@@ -332,7 +328,7 @@ fn from_query(view: &RequestView<'_>, found: QueryAuth) -> Result<Presented, Par
     }
     let (access_key_id, scope) =
         parse_credential(&need(credential, credential_name)?).ok_or(malformed("Credential"))?;
-    let (date, date_text) = read_date(&need(date, date_name)?).ok_or(malformed("Date"))?;
+    let (date, date_text) = date::read(&need(date, date_name)?).ok_or(malformed("Date"))?;
     let expires = need(expires, expires_name)?;
     let expires_seconds = Some(expires)
         .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))

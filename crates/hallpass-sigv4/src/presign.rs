@@ -1,5 +1,6 @@
 use crate::EXPIRES_SECONDS_MAX;
 use crate::canonical::{PathStyle, RequestView, SortedHeaders};
+use crate::date;
 use crate::error::SignError;
 use crate::key::SigningKey;
 use crate::parse::SignedHeaderNames;
@@ -7,7 +8,7 @@ use crate::payload::{PayloadMode, to_hex};
 use crate::query;
 use crate::scope::Scope;
 use crate::sign::{SigningCredentials, refuse_signed, signature_of};
-use crate::string_to_sign::{ALGORITHM, date_text};
+use crate::string_to_sign::ALGORITHM;
 use hallpass_secret::Secret;
 use hallpass_types::{AccessKeyId, UnixSeconds};
 
@@ -55,7 +56,7 @@ pub fn presign_with_key(
         return Err(SignError::Expires);
     }
     refuse_signed(view, &["x-amz-security-token"])?;
-    let date = date_text(date);
+    let date = date::text(date);
     let names = SignedHeaderNames::from_sorted(SortedHeaders::new(view.headers).names());
     let mut text = view.query.unwrap_or_default().as_bytes().to_vec();
     query::append(&mut text, "X-Amz-Algorithm", ALGORITHM);

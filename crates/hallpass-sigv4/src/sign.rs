@@ -1,12 +1,13 @@
 use crate::canonical::{CanonicalError, PathForm, PathStyle, RequestView, SortedHeaders, write_request};
 use crate::chunked::ChunkSigner;
+use crate::date::{self, DateText};
 use crate::error::SignError;
 use crate::key::SigningKey;
 use crate::parse::{PARAMETERS, SignedHeaderNames};
 use crate::payload::{PayloadMode, to_hex};
 use crate::query;
-use crate::scope::Scope;
-use crate::string_to_sign::{ALGORITHM, DateText, date_text, request_signature};
+use crate::scope::{Scope, TERMINATOR};
+use crate::string_to_sign::{ALGORITHM, request_signature};
 use hallpass_secret::Secret;
 use hallpass_types::{AccessKeyId, UnixSeconds};
 use sha2::{Digest, Sha256};
@@ -101,7 +102,7 @@ pub fn sign_with_key(
         view,
         &["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"],
     )?;
-    let date = date_text(date);
+    let date = date::text(date);
     let mut added = vec![("x-amz-date", String::from_utf8_lossy(&date).into_owned())];
     let style = PathStyle::for_service(scope.service());
     if style == PathStyle::S3 || !matches!(payload, PayloadMode::Sha256(_)) {
@@ -118,12 +119,24 @@ pub fn sign_with_key(
         ..*view
     };
     let (names, signature) = signature_of(&view, key, scope, &date, payload)?;
-    let digits = to_hex(&signature);
-    let digits = String::from_utf8_lossy(&digits);
-    let authorization = format!(
-        "{ALGORITHM} Credential={access_key_id}/{scope}, SignedHeaders={}, Signature={digits}",
-        names.as_str()
-    );
+    let authorization = [
+        ALGORITHM,
+        " Credential=",
+        access_key_id.as_str(),
+        "/",
+        scope.date(),
+        "/",
+        scope.region(),
+        "/",
+        scope.service(),
+        "/",
+        TERMINATOR,
+        ", SignedHeaders=",
+        names.as_str(),
+        ", Signature=",
+        &String::from_utf8_lossy(&to_hex(&signature)),
+    ]
+    .concat();
     added.push(("authorization", authorization));
     Ok(SignedHeaders {
         headers: added,

@@ -1,7 +1,7 @@
+use crate::date::DateText;
 use crate::key::SigningKey;
 use crate::payload::to_hex;
 use crate::scope::Scope;
-use hallpass_types::UnixSeconds;
 
 /// The only algorithm spoken here.
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -13,18 +13,6 @@ pub(crate) const SHA256_OF_NOTHING: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
-
-/// The text of a signature's date, `YYYYMMDDTHHMMSSZ`, kept as bytes because it is hashed more often than read.
-pub(crate) type DateText = [u8; 16];
-
-/// The text of `date`. A year outside four digits has no such text; it becomes the epoch, whose signature nobody
-/// accepts.
-pub(crate) fn date_text(date: UnixSeconds) -> DateText {
-    date.amz_date()
-        .as_bytes()
-        .try_into()
-        .unwrap_or(*b"19700101T000000Z")
-}
 
 /// The signature of a request whose canonical form hashes to `canonical_hash`.
 pub(crate) fn request_signature(

@@ -1,7 +1,8 @@
+use crate::date::DateText;
 use crate::key::SigningKey;
 use crate::payload::to_hex;
 use crate::scope::Scope;
-use crate::string_to_sign::{CHUNK_ALGORITHM, DateText, SHA256_OF_NOTHING, TRAILER_ALGORITHM, pieces};
+use crate::string_to_sign::{CHUNK_ALGORITHM, SHA256_OF_NOTHING, TRAILER_ALGORITHM, pieces};
 use hallpass_secret::constant_time_eq;
 use std::fmt;
 

@@ -1,9 +1,9 @@
 use super::chain::Chain;
 use super::{SIGNATURE_EXTENSION, TRAILER_SIGNATURE};
+use crate::date::DateText;
 use crate::key::SigningKey;
 use crate::payload::{PayloadMode, to_hex};
 use crate::scope::Scope;
-use crate::string_to_sign::DateText;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
