@@ -116,8 +116,7 @@ proptest! {
     fn the_framed_length_is_foretold(mode in mode(), length in 0usize..100, chunk in 1usize..40) {
         let payload = vec![7u8; length];
         let parts: Vec<Vec<u8>> = payload.chunks(chunk).map(<[u8]>::to_vec).collect();
-        let (request, body, _) = upload(mode, &parts);
-        let _ = request;
+        let (_, body, _) = upload(mode, &parts);
         let signed = Request::new("PUT", "/", &[("host", "h")])
             .with(|view| sign(view, &credentials(), &s3_scope(), example_date(), mode).unwrap());
         let trailers: &[(&str, &str)] = if mode == PayloadMode::StreamingSigned { &[] } else { &[(CRC, "AAAAAA==")] };
