@@ -1,0 +1,46 @@
+//! AWS Signature Version 4, in both directions, over bytes the caller already holds.
+//!
+//! [`parse()`] finds the authentication of a request, [`verify()`] turns it into a [`Verified`] (the only proof there
+//! is), [`sign()`] and [`presign()`] make signatures with the same canonical form, and [`BodyCheck`] proves a body
+//! while it passes. No I/O, no clock, no randomness, no HTTP library: all of it is arguments.
+
+mod body;
+mod canonical;
+mod checksum;
+mod chunked;
+mod date;
+mod error;
+mod key;
+mod parse;
+mod payload;
+mod presign;
+mod query;
+mod scope;
+mod sign;
+mod string_to_sign;
+mod verify;
+
+pub use body::{BodyCheck, BodyOptions};
+pub use canonical::{PathStyle, RequestView};
+pub use checksum::{Checksum, ChecksumAlgorithm};
+pub use chunked::{ChunkLimits, ChunkSigner, ChunkVerifier, ChunkedDecoder, Trailers};
+pub use error::{BodyError, ChunkError, ParseError, S3Code, SignError, VerifyError};
+pub use key::SigningKey;
+pub use parse::{AuthForm, Place, Presented, SignedHeaderNames, parse};
+pub use payload::{Payload, PayloadMode};
+pub use presign::{presign, presign_with_key};
+pub use scope::{Scope, ScopeError};
+pub use sign::{SignedHeaders, SigningCredentials, sign, sign_with_key};
+pub use verify::{Verified, VerifyOptions, verify};
+
+#[cfg(test)]
+mod tests;
+
+/// How far a signature's date may be from our clock, in seconds, either way.
+///
+/// Source: AWS SigV4, "requests must be received within five minutes"; S3 in fact allows fifteen, and clients rely on
+/// it (`RequestTimeTooSkewed` beyond).
+pub const SKEW_SECONDS_MAX: i64 = 900;
+
+/// The longest life of a presigned request: seven days, in seconds. Source: S3, `X-Amz-Expires`.
+pub const EXPIRES_SECONDS_MAX: u32 = 604_800;

@@ -1,0 +1,356 @@
+use crate::EXPIRES_SECONDS_MAX;
+use crate::canonical::RequestView;
+use crate::date::{self, DateText};
+use crate::error::ParseError;
+use crate::payload::parse_hex;
+use crate::query;
+use crate::scope::{Scope, TERMINATOR};
+use crate::string_to_sign::ALGORITHM;
+use hallpass_types::{AccessKeyId, UnixSeconds};
+use std::fmt;
+
+/// The parameters of query authentication, in the order of [`QueryAuth`].
+pub(crate) const PARAMETERS: [&str; 7] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    query::SIGNATURE,
+    "X-Amz-Security-Token",
+];
+const SIGV4A: &str = "AWS4-ECDSA-P256-SHA256";
+
+/// Where a request carries its authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The `Authorization` header.
+    Header,
+    /// The query string.
+    Query,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::Query => "query",
+        })
+    }
+}
+
+/// The form of a request's authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthForm {
+    /// An `Authorization` header, good for fifteen minutes around its date.
+    Header,
+    /// A presigned request.
+    Presigned {
+        /// How long it lives from its date, 1 to 604800 seconds.
+        expires_seconds: u32,
+    },
+}
+
+impl AuthForm {
+    /// Header or query string.
+    #[must_use]
+    pub fn place(self) -> Place {
+        match self {
+            Self::Header => Place::Header,
+            Self::Presigned { .. } => Place::Query,
+        }
+    }
+}
+
+/// The names of the signed headers: lower-case, each once, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHeaderNames(String);
+
+impl SignedHeaderNames {
+    /// Reads `host;x-amz-date`. Names in another order are put in order; a name twice, or not lower-case, is refused.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let named = |name: &str| {
+            let allowed = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && byte != b':';
+            !name.is_empty() && name.bytes().all(allowed)
+        };
+        if !text.split(';').all(named) {
+            return None;
+        }
+        if text.split(';').is_sorted_by(|left, right| left < right) {
+            return Some(Self(text.to_owned()));
+        }
+        let mut names: Vec<&str> = text.split(';').collect();
+        names.sort_unstable();
+        let distinct = names.is_sorted_by(|left, right| left < right);
+        distinct.then(|| Self(names.join(";")))
+    }
+
+    /// Joins names that are already sorted and distinct.
+    pub(crate) fn from_sorted<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut text = String::with_capacity(64);
+        for name in names {
+            if !text.is_empty() {
+                text.push(';');
+            }
+            text.push_str(name);
+        }
+        Self(text)
+    }
+
+    /// The names in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.split(';')
+    }
+
+    /// Whether `name` (lower-case) is signed.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.iter().any(|signed| signed == name)
+    }
+
+    /// The names joined by `;`, as they are signed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The authentication found in a request: read, **not yet verified**. Only [`verify`](crate::verify()) makes it mean
+/// anything.
+#[derive(Clone)]
+pub struct Presented {
+    /// Whose key is said to have signed.
+    pub access_key_id: AccessKeyId,
+    /// What the signature is said to be good for.
+    pub scope: Scope,
+    /// The headers said to be signed.
+    pub signed_headers: SignedHeaderNames,
+    /// Header or presigned.
+    pub form: AuthForm,
+    /// When it is said to have been signed.
+    pub date: UnixSeconds,
+    /// The session token sent along; the caller checks that it belongs to the access key. `Debug` does not show it.
+    pub session_token: Option<String>,
+    pub(crate) signature: [u8; 32],
+    pub(crate) date_text: DateText,
+}
+
+impl fmt::Debug for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presented")
+            .field("access_key_id", &self.access_key_id)
+            .field("scope", &self.scope)
+            .field("signed_headers", &self.signed_headers)
+            .field("form", &self.form)
+            .field("date", &self.date)
+            .field("session_token", &self.session_token.as_ref().map(|_| "redacted"))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Finds the authentication of a request. `None` means anonymous: not a trace of authentication.
+///
+/// # Errors
+/// [`ParseError`] for anything broken, doubled, partial or of another scheme; never `None` for those, since treating
+/// a spoilt signature as anonymous lets whoever spoils it choose the caller's identity.
+pub fn parse(view: &RequestView<'_>) -> Result<Option<Presented>, ParseError> {
+    let authorization = view
+        .single("authorization")
+        .map_err(|()| ParseError::RepeatedAuthorization)?;
+    let in_query = QueryAuth::find(view.query.unwrap_or_default())?;
+    match (authorization, in_query) {
+        (Some(_), Some(_)) => Err(ParseError::HeaderAndQuery),
+        (Some(value), None) => from_header(view, value).map(Some),
+        (None, Some(found)) => from_query(view, found).map(Some),
+        (None, None) => match header_text(view, "x-amz-security-token")? {
+            Some(_) => Err(ParseError::TokenWithoutSignature),
+            None => Ok(None),
+        },
+    }
+}
+
+fn header_text<'a>(view: &RequestView<'a>, name: &'static str) -> Result<Option<&'a str>, ParseError> {
+    let value = view
+        .single(name)
+        .map_err(|()| ParseError::RepeatedHeader { name })?;
+    let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).map(str::trim);
+    value.map(text).transpose().map_err(|_| ParseError::Malformed {
+        place: Place::Header,
+        part: name,
+    })
+}
+
+fn from_header(view: &RequestView<'_>, value: &[u8]) -> Result<Presented, ParseError> {
+    let malformed = |part| ParseError::Malformed {
+        place: Place::Header,
+        part,
+    };
+    let text = std::str::from_utf8(value)
+        .map_err(|_| malformed("Authorization"))?
+        .trim();
+    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match scheme {
+        ALGORITHM => {}
+        "AWS" => return Err(ParseError::SignatureV2),
+        SIGV4A => return Err(ParseError::SignatureV4a),
+        _ => return Err(ParseError::UnsupportedAlgorithm),
+    }
+    let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+    for piece in rest.split(',') {
+        let (name, value) = piece.trim().split_once('=').ok_or(malformed("Authorization"))?;
+        let slot = match name {
+            "Credential" => &mut credential,
+            "SignedHeaders" => &mut signed_headers,
+            "Signature" => &mut signature,
+            _ => return Err(malformed("Authorization")),
+        };
+        if slot.replace(value).is_some() {
+            return Err(malformed("Authorization"));
+        }
+    }
+    let (access_key_id, scope) = credential
+        .and_then(parse_credential)
+        .ok_or(malformed("Credential"))?;
+    let signed_headers = signed_headers
+        .and_then(SignedHeaderNames::parse)
+        .ok_or(malformed("SignedHeaders"))?;
+    let signature = signature
+        .and_then(|text| parse_hex(text.as_bytes()))
+        .ok_or(malformed("Signature"))?;
+    let (date, date_text) = header_date(view)?;
+    Ok(Presented {
+        access_key_id,
+        scope,
+        signed_headers,
+        form: AuthForm::Header,
+        date,
+        session_token: header_text(view, "x-amz-security-token")?.map(str::to_owned),
+        signature,
+        date_text,
+    })
+}
+
+/// The request's date: `x-amz-date` beats `Date`, and a broken `x-amz-date` is not healed by a good `Date`.
+fn header_date(view: &RequestView<'_>) -> Result<(UnixSeconds, DateText), ParseError> {
+    if let Some(text) = header_text(view, "x-amz-date")? {
+        return date::read(text).ok_or(ParseError::Date);
+    }
+    let text = header_text(view, "date")?.ok_or(ParseError::Date)?;
+    if let Some(found) = date::read(text) {
+        return Ok(found);
+    }
+    let date = UnixSeconds::from_http_date(text).map_err(|_| ParseError::Date)?;
+    Ok((date, date::text(date)))
+}
+
+/// Splits from the right, since only the scope's part has a known number of slashes.
+fn parse_credential(text: &str) -> Option<(AccessKeyId, Scope)> {
+    let mut parts = text.rsplitn(5, '/');
+    if parts.next()? != TERMINATOR {
+        return None;
+    }
+    let (service, region, date) = (parts.next()?, parts.next()?, parts.next()?);
+    let access_key_id = parts.next()?.parse().ok()?;
+    Some((access_key_id, Scope::from_parts(date, region, service).ok()?))
+}
+
+/// The decoded values of [`PARAMETERS`], where present.
+#[derive(Default)]
+struct QueryAuth([Option<String>; PARAMETERS.len()]);
+
+impl QueryAuth {
+    fn find(query: &str) -> Result<Option<Self>, ParseError> {
+        let mut found = Self::default();
+        let mut any = false;
+        for (raw_name, raw_value) in query::pairs(query) {
+            let decoded;
+            let name = if raw_name.contains(['%', '+']) {
+                decoded = query::decode(raw_name);
+                decoded.as_slice()
+            } else {
+                raw_name.as_bytes()
+            };
+            if name == b"AWSAccessKeyId" || name == b"Signature" {
+                return Err(ParseError::SignatureV2);
+            }
+            let known = PARAMETERS.iter().zip(&mut found.0);
+            for (parameter, slot) in known {
+                if !name.eq_ignore_ascii_case(parameter.as_bytes()) {
+                    continue;
+                }
+                let malformed = ParseError::Malformed {
+                    place: Place::Query,
+                    part: parameter,
+                };
+                // Another spelling would be authentication to one reader and decoration to the next.
+                if name != parameter.as_bytes() {
+                    return Err(malformed);
+                }
+                let value = String::from_utf8(query::decode(raw_value)).map_err(|_| malformed)?;
+                if slot.replace(value).is_some() {
+                    return Err(ParseError::RepeatedParameter { name: parameter });
+                }
+                any = true;
+            }
+        }
+        Ok(any.then_some(found))
+    }
+}
+
+fn from_query(view: &RequestView<'_>, found: QueryAuth) -> Result<Presented, ParseError> {
+    let [
+        algorithm,
+        credential,
+        date,
+        expires,
+        signed_headers,
+        signature,
+        token,
+    ] = found.0;
+    let [
+        algorithm_name,
+        credential_name,
+        date_name,
+        expires_name,
+        headers_name,
+        signature_name,
+        _,
+    ] = PARAMETERS;
+    let need = |value: Option<String>, name| value.ok_or(ParseError::MissingParameter { name });
+    let malformed = |part| ParseError::Malformed {
+        place: Place::Query,
+        part,
+    };
+    match need(algorithm, algorithm_name)?.as_str() {
+        ALGORITHM => {}
+        SIGV4A => return Err(ParseError::SignatureV4a),
+        _ => return Err(ParseError::UnsupportedAlgorithm),
+    }
+    let (access_key_id, scope) =
+        parse_credential(&need(credential, credential_name)?).ok_or(malformed("Credential"))?;
+    let (date, date_text) = date::read(&need(date, date_name)?).ok_or(malformed("Date"))?;
+    let expires = need(expires, expires_name)?;
+    let expires_seconds = Some(expires)
+        .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse::<u32>().ok())
+        .filter(|seconds| (1..=EXPIRES_SECONDS_MAX).contains(seconds))
+        .ok_or(ParseError::Expires)?;
+    let signed_headers =
+        SignedHeaderNames::parse(&need(signed_headers, headers_name)?).ok_or(malformed("SignedHeaders"))?;
+    let signature = parse_hex(need(signature, signature_name)?.as_bytes()).ok_or(malformed("Signature"))?;
+    let session_token = match (token, header_text(view, "x-amz-security-token")?) {
+        (Some(_), Some(_)) => return Err(ParseError::HeaderAndQuery),
+        (Some(token), None) => Some(token),
+        (None, header) => header.map(str::to_owned),
+    };
+    Ok(Presented {
+        access_key_id,
+        scope,
+        signed_headers,
+        form: AuthForm::Presigned { expires_seconds },
+        date,
+        session_token,
+        signature,
+        date_text,
+    })
+}

@@ -1,0 +1,114 @@
+use crate::error::VerifyError;
+
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const STREAMING_SIGNED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+const STREAMING_SIGNED_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
+const STREAMING_UNSIGNED_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+const STREAMING_ECDSA: &str = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD";
+const STREAMING_ECDSA_TRAILER: &str = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER";
+
+/// How a body is bound to the signature: the last line of the canonical request and the value of
+/// `x-amz-content-sha256`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadMode {
+    /// The SHA-256 of the whole body.
+    Sha256([u8; 32]),
+    /// `UNSIGNED-PAYLOAD`: the body is not covered.
+    Unsigned,
+    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`: each chunk carries a signature.
+    StreamingSigned,
+    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`: signed chunks, then signed trailers.
+    StreamingSignedTrailer,
+    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`: unsigned chunks, then trailers.
+    StreamingUnsignedTrailer,
+}
+
+/// Where [`verify`](crate::verify()) takes the payload line from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payload {
+    /// S3: `x-amz-content-sha256` literally, the body being checked while it passes ([`BodyCheck`](crate::BodyCheck)).
+    /// Mandatory with header authentication; a presigned request without it is `UNSIGNED-PAYLOAD`.
+    Declared,
+    /// Every other service: the SHA-256 of the body, which the caller has in hand. When the request declares a hash
+    /// as well, it must be this one.
+    Body([u8; 32]),
+}
+
+impl PayloadMode {
+    /// The mode of a request without a body: the SHA-256 of nothing.
+    pub const EMPTY: Self = Self::Sha256(crate::string_to_sign::SHA256_OF_NOTHING);
+
+    /// Reads a value of `x-amz-content-sha256`. Hex digits must be lower-case, as the value is hashed literally.
+    ///
+    /// # Errors
+    /// [`VerifyError::EcdsaPayload`] for the two ECDSA keywords, [`VerifyError::ContentHashInvalid`] for anything
+    /// unknown.
+    pub fn parse(text: &str) -> Result<Self, VerifyError> {
+        match text {
+            UNSIGNED => Ok(Self::Unsigned),
+            STREAMING_SIGNED => Ok(Self::StreamingSigned),
+            STREAMING_SIGNED_TRAILER => Ok(Self::StreamingSignedTrailer),
+            STREAMING_UNSIGNED_TRAILER => Ok(Self::StreamingUnsignedTrailer),
+            STREAMING_ECDSA | STREAMING_ECDSA_TRAILER => Err(VerifyError::EcdsaPayload),
+            other => parse_hex(other.as_bytes())
+                .map(Self::Sha256)
+                .ok_or(VerifyError::ContentHashInvalid),
+        }
+    }
+
+    /// Whether the body is framed in chunks (`Content-Encoding: aws-chunked`).
+    #[must_use]
+    pub fn is_streaming(self) -> bool {
+        match self {
+            Self::Sha256(_) | Self::Unsigned => false,
+            Self::StreamingSigned | Self::StreamingSignedTrailer | Self::StreamingUnsignedTrailer => true,
+        }
+    }
+
+    /// Hands the value's bytes to `use_bytes`, without allocating for a hash.
+    pub(crate) fn with_text<T>(self, use_bytes: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Self::Sha256(digest) => use_bytes(&to_hex(&digest)),
+            Self::Unsigned => use_bytes(UNSIGNED.as_bytes()),
+            Self::StreamingSigned => use_bytes(STREAMING_SIGNED.as_bytes()),
+            Self::StreamingSignedTrailer => use_bytes(STREAMING_SIGNED_TRAILER.as_bytes()),
+            Self::StreamingUnsignedTrailer => use_bytes(STREAMING_UNSIGNED_TRAILER.as_bytes()),
+        }
+    }
+
+    /// The value of `x-amz-content-sha256`.
+    #[must_use]
+    pub fn header_value(self) -> String {
+        self.with_text(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+}
+
+/// Thirty-two bytes from exactly sixty-four lower-case hex digits.
+pub(crate) fn parse_hex(text: &[u8]) -> Option<[u8; 32]> {
+    /// No digit.
+    const BAD: u8 = 0xff;
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        _ => BAD,
+    };
+    let text: &[u8; 64] = text.try_into().ok()?;
+    let mut bytes = [0u8; 32];
+    let mut valid = true;
+    for (byte, [high, low]) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+        let (high, low) = (digit(*high), digit(*low));
+        valid &= high != BAD && low != BAD;
+        *byte = (high << 4) | (low & 15);
+    }
+    valid.then_some(bytes)
+}
+
+/// Sixty-four lower-case hex digits, on the stack.
+pub(crate) fn to_hex(bytes: &[u8; 32]) -> [u8; 64] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0u8; 64];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    text
+}

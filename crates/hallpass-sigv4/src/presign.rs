@@ -1,0 +1,85 @@
+use crate::EXPIRES_SECONDS_MAX;
+use crate::canonical::{PathStyle, RequestView, SortedHeaders};
+use crate::date;
+use crate::error::SignError;
+use crate::key::SigningKey;
+use crate::parse::SignedHeaderNames;
+use crate::payload::{PayloadMode, to_hex};
+use crate::query;
+use crate::scope::Scope;
+use crate::sign::{SigningCredentials, refuse_signed, signature_of};
+use crate::string_to_sign::ALGORITHM;
+use hallpass_secret::Secret;
+use hallpass_types::{AccessKeyId, UnixSeconds};
+
+/// Signs a request in its query string and returns the whole new query string, without `?`.
+///
+/// Every header given is signed and must be sent with the request; usually that is `host` alone. `expires_seconds` is
+/// from 1 to 604800. With S3 and a payload other than `UNSIGNED-PAYLOAD`, `X-Amz-Content-Sha256` is added, since the
+/// verifier could not know it otherwise.
+///
+/// # Errors
+/// [`SignError`] as [`sign`](crate::sign()), and [`SignError::Expires`].
+pub fn presign(
+    view: &RequestView<'_>,
+    credentials: &SigningCredentials,
+    scope: &Scope,
+    date: UnixSeconds,
+    expires_seconds: u32,
+    payload: PayloadMode,
+) -> Result<String, SignError> {
+    let key = SigningKey::derive(&credentials.secret, scope);
+    let token = credentials.session_token.as_ref();
+    let id = &credentials.access_key_id;
+    presign_with_key(view, id, token, &key, scope, date, expires_seconds, payload)
+}
+
+/// [`presign`] with a signing key derived earlier for `scope`, which must be of the day of `date`.
+///
+/// # Errors
+/// As [`presign`].
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one independent input of the signature; a struct would only rename them"
+)]
+pub fn presign_with_key(
+    view: &RequestView<'_>,
+    access_key_id: &AccessKeyId,
+    session_token: Option<&Secret>,
+    key: &SigningKey,
+    scope: &Scope,
+    date: UnixSeconds,
+    expires_seconds: u32,
+    payload: PayloadMode,
+) -> Result<String, SignError> {
+    if !(1..=EXPIRES_SECONDS_MAX).contains(&expires_seconds) {
+        return Err(SignError::Expires);
+    }
+    refuse_signed(view, &["x-amz-security-token"])?;
+    let date = date::text(date);
+    let names = SignedHeaderNames::from_sorted(SortedHeaders::new(view.headers).names());
+    let mut text = view.query.unwrap_or_default().as_bytes().to_vec();
+    query::append(&mut text, "X-Amz-Algorithm", ALGORITHM);
+    query::append(&mut text, "X-Amz-Credential", &format!("{access_key_id}/{scope}"));
+    query::append(&mut text, "X-Amz-Date", &String::from_utf8_lossy(&date));
+    query::append(&mut text, "X-Amz-Expires", &expires_seconds.to_string());
+    query::append(&mut text, "X-Amz-SignedHeaders", names.as_str());
+    if let Some(token) = session_token {
+        query::append(&mut text, "X-Amz-Security-Token", token.expose());
+    }
+    let s3 = PathStyle::for_service(scope.service()) == PathStyle::S3;
+    let told = view.values("x-amz-content-sha256").next().is_some();
+    if s3 && !told && payload != PayloadMode::Unsigned {
+        query::append(&mut text, "X-Amz-Content-Sha256", &payload.header_value());
+    }
+    // Only ASCII was appended to what was text before.
+    let mut text = String::from_utf8(text).map_err(|_| SignError::Unsignable)?;
+    let unsigned = RequestView {
+        query: Some(&text),
+        ..*view
+    };
+    let (_, signature) = signature_of(&unsigned, key, scope, &date, payload)?;
+    text.push_str("&X-Amz-Signature=");
+    text.push_str(&String::from_utf8_lossy(&to_hex(&signature)));
+    Ok(text)
+}

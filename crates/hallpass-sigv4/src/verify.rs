@@ -1,0 +1,300 @@
+use crate::SKEW_SECONDS_MAX;
+use crate::canonical::{
+    CanonicalError, PathForm, PathStyle, RequestView, SortedHeaders, has_bare_reserved, write_request,
+};
+use crate::chunked::ChunkVerifier;
+use crate::error::VerifyError;
+use crate::key::SigningKey;
+use crate::parse::{AuthForm, Place, Presented, SignedHeaderNames};
+use crate::payload::{Payload, PayloadMode};
+use crate::query;
+use crate::scope::Scope;
+use crate::string_to_sign::request_signature;
+use hallpass_secret::constant_time_eq;
+use hallpass_types::{AccessKeyId, UnixSeconds};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// What [`verify`] holds a request against.
+#[derive(Debug, Clone, Copy)]
+pub struct VerifyOptions<'a> {
+    /// Our clock.
+    pub now: UnixSeconds,
+    /// How the served service canonicalises paths.
+    pub path_style: PathStyle,
+    /// The region served here; `None` accepts any (the scope is signed, so the key must still be of that region).
+    pub expected_region: Option<&'a str>,
+    /// Further regions accepted beside the expected one, such as `auto` or the empty name.
+    pub region_aliases: &'a [&'a str],
+    /// The service served here; `None` accepts any.
+    pub expected_service: Option<&'a str>,
+    /// Values to try for `host` after the one received: the same without its port, configured public names. Empty by
+    /// default: every further name is a request someone may replay here that was signed for elsewhere.
+    pub host_alternatives: &'a [&'a str],
+}
+
+impl VerifyOptions<'_> {
+    /// Any region, any service, the host as received.
+    #[must_use]
+    pub fn new(now: UnixSeconds, path_style: PathStyle) -> Self {
+        Self {
+            now,
+            path_style,
+            expected_region: None,
+            region_aliases: &[],
+            expected_service: None,
+            host_alternatives: &[],
+        }
+    }
+}
+
+/// Proof that the holder of a key signed this request. Only [`verify`] makes one.
+pub struct Verified {
+    presented: Presented,
+    payload: PayloadMode,
+    key: SigningKey,
+}
+
+impl Verified {
+    /// Whose key signed.
+    #[must_use]
+    pub fn access_key_id(&self) -> &AccessKeyId {
+        &self.presented.access_key_id
+    }
+
+    /// What the signature is good for.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.presented.scope
+    }
+
+    /// How the body is bound to the signature.
+    #[must_use]
+    pub fn payload(&self) -> PayloadMode {
+        self.payload
+    }
+
+    /// Header or presigned.
+    #[must_use]
+    pub fn form(&self) -> AuthForm {
+        self.presented.form
+    }
+
+    /// When the request was signed.
+    #[must_use]
+    pub fn date(&self) -> UnixSeconds {
+        self.presented.date
+    }
+
+    /// The session token, signed with the request. That it belongs to the access key is the caller's to check.
+    #[must_use]
+    pub fn session_token(&self) -> Option<&str> {
+        self.presented.session_token.as_deref()
+    }
+
+    /// Whether the header `name` (lower-case) is covered by the signature.
+    #[must_use]
+    pub fn signed_header(&self, name: &str) -> bool {
+        self.presented.signed_headers.contains(name)
+    }
+
+    /// The names of all signed headers.
+    #[must_use]
+    pub fn signed_headers(&self) -> &SignedHeaderNames {
+        &self.presented.signed_headers
+    }
+
+    /// The verifier of the body's chunks, when they are signed.
+    #[must_use]
+    pub fn chunk_verifier(&self) -> Option<ChunkVerifier> {
+        match self.payload {
+            PayloadMode::StreamingSigned | PayloadMode::StreamingSignedTrailer => Some(ChunkVerifier::new(
+                self.key.clone(),
+                self.presented.scope.clone(),
+                self.presented.date_text,
+                self.presented.signature,
+            )),
+            PayloadMode::Sha256(_) | PayloadMode::Unsigned | PayloadMode::StreamingUnsignedTrailer => None,
+        }
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("presented", &self.presented)
+            .field("payload", &self.payload)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Verifies the signature of one request and returns the proof.
+///
+/// `key` is the signing key of the presented access key and scope; `now` is held against the request's date with
+/// fifteen minutes of tolerance. Everything that can be known without the key is checked first.
+///
+/// # Errors
+/// [`VerifyError`]; none carries a signature we computed.
+///
+/// # Source
+/// AWS SigV4, "Create a signed request"; S3, "Authenticating requests".
+pub fn verify(
+    view: &RequestView<'_>,
+    presented: Presented,
+    key: &SigningKey,
+    payload: Payload,
+    options: &VerifyOptions<'_>,
+) -> Result<Verified, VerifyError> {
+    check_scope(&presented, options)?;
+    check_time(&presented, options.now)?;
+    let payload = payload_line(view, presented.form, payload)?;
+    let headers = SortedHeaders::new(view.headers);
+    check_signed_headers(&headers, &presented.signed_headers)?;
+    let mut canonical = Vec::with_capacity(512);
+    let mut matches = |form, host: Option<&[u8]>| -> Result<bool, VerifyError> {
+        canonical.clear();
+        write_request(
+            &mut canonical,
+            view,
+            form,
+            &headers,
+            &presented.signed_headers,
+            host,
+            payload,
+        )
+        .map_err(|error| match error {
+            CanonicalError::Missing(name) => VerifyError::SignedHeaderMissing { name },
+            CanonicalError::Unsignable => VerifyError::Unsignable,
+        })?;
+        let hash: [u8; 32] = Sha256::digest(&canonical).into();
+        let expected = request_signature(key, &presented.date_text, &presented.scope, &hash);
+        Ok(constant_time_eq(&expected, &presented.signature))
+    };
+    let styled = PathForm::Styled(options.path_style);
+    // A canonical path never holds these bytes bare, so a signature over the path as sent proves this request only.
+    let as_sent = options.path_style == PathStyle::S3
+        && has_bare_reserved(view.path)
+        && view.path.bytes().all(|byte| byte.is_ascii_graphic());
+    let hosts = options.host_alternatives.iter().map(|host| Some(host.as_bytes()));
+    for host in std::iter::once(None).chain(hosts) {
+        if matches(styled, host)? || (as_sent && matches(PathForm::AsSent, host)?) {
+            return Ok(Verified {
+                presented,
+                payload,
+                key: key.clone(),
+            });
+        }
+    }
+    Err(VerifyError::SignatureMismatch)
+}
+
+fn check_scope(presented: &Presented, options: &VerifyOptions<'_>) -> Result<(), VerifyError> {
+    let scope = &presented.scope;
+    if let Some(expected) = options.expected_service
+        && expected != scope.service()
+    {
+        return Err(VerifyError::WrongService {
+            presented: scope.service().to_owned(),
+            expected: expected.to_owned(),
+        });
+    }
+    if let Some(expected) = options.expected_region
+        && expected != scope.region()
+        && !options.region_aliases.contains(&scope.region())
+    {
+        return Err(VerifyError::WrongRegion {
+            presented: scope.region().to_owned(),
+            expected: expected.to_owned(),
+        });
+    }
+    if !presented.date_text.starts_with(scope.date().as_bytes()) {
+        return Err(VerifyError::ScopeDate {
+            place: presented.form.place(),
+        });
+    }
+    Ok(())
+}
+
+fn check_time(presented: &Presented, now: UnixSeconds) -> Result<(), VerifyError> {
+    let age = now.since(presented.date);
+    match presented.form {
+        AuthForm::Header if !(-SKEW_SECONDS_MAX..=SKEW_SECONDS_MAX).contains(&age) => {
+            Err(VerifyError::SkewTooLarge {
+                request: presented.date,
+                server: now,
+            })
+        }
+        AuthForm::Presigned { .. } if age < -SKEW_SECONDS_MAX => Err(VerifyError::NotYetValid {
+            valid_from: presented.date,
+            server: now,
+        }),
+        AuthForm::Presigned { expires_seconds } if age >= i64::from(expires_seconds) => {
+            Err(VerifyError::Expired {
+                expired_at: presented.date.plus(i64::from(expires_seconds)),
+                server: now,
+            })
+        }
+        AuthForm::Header | AuthForm::Presigned { .. } => Ok(()),
+    }
+}
+
+/// `host` must be signed, and every `x-amz-*` header present, `x-amz-content-sha256` excepted: its value already
+/// stands in the payload line. Nothing else is required: real clients leave `content-type` and `content-length` out.
+fn check_signed_headers(headers: &SortedHeaders<'_>, signed: &SignedHeaderNames) -> Result<(), VerifyError> {
+    if !signed.contains("host") {
+        return Err(VerifyError::HostNotSigned);
+    }
+    let mut listed = signed.iter().peekable();
+    for name in headers.names() {
+        while listed.next_if(|other| *other < name).is_some() {}
+        let is_signed = listed.peek() == Some(&name);
+        if !is_signed && name.starts_with("x-amz-") && name != "x-amz-content-sha256" {
+            return Err(VerifyError::HeaderNotSigned {
+                name: name.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn payload_line(
+    view: &RequestView<'_>,
+    form: AuthForm,
+    payload: Payload,
+) -> Result<PayloadMode, VerifyError> {
+    let declared = declared_payload(view, form)?;
+    match (payload, declared, form.place()) {
+        (Payload::Declared, Some(mode), _) => Ok(mode),
+        (Payload::Declared, None, Place::Header) => Err(VerifyError::ContentHashMissing),
+        (Payload::Declared, None, Place::Query) => Ok(PayloadMode::Unsigned),
+        (Payload::Body(digest), None, _) => Ok(PayloadMode::Sha256(digest)),
+        (Payload::Body(digest), Some(mode), _) if mode == PayloadMode::Sha256(digest) => Ok(mode),
+        (Payload::Body(_), Some(_), _) => Err(VerifyError::ContentHashMismatch),
+    }
+}
+
+/// What the request itself says: the header, or, when presigned, the query parameter of the same name.
+fn declared_payload(view: &RequestView<'_>, form: AuthForm) -> Result<Option<PayloadMode>, VerifyError> {
+    let header = view
+        .single("x-amz-content-sha256")
+        .map_err(|()| VerifyError::ContentHashInvalid)?;
+    let mut declared = header
+        .map(|bytes| {
+            let text = std::str::from_utf8(bytes).map_err(|_| VerifyError::ContentHashInvalid)?;
+            PayloadMode::parse(text.trim())
+        })
+        .transpose()?;
+    if form.place() == Place::Query {
+        for (name, value) in query::pairs(view.query.unwrap_or_default()) {
+            if !query::decode(name).eq_ignore_ascii_case(b"x-amz-content-sha256") {
+                continue;
+            }
+            let text =
+                String::from_utf8(query::decode(value)).map_err(|_| VerifyError::ContentHashInvalid)?;
+            if declared.replace(PayloadMode::parse(&text)?).is_some() {
+                return Err(VerifyError::ContentHashInvalid);
+            }
+        }
+    }
+    Ok(declared)
+}
