@@ -70,7 +70,7 @@ pub(crate) fn check(text: &str) -> Result<(), ResourceFault> {
             "Partition \"{partition}\" is not valid for resource \"arn:{rest}{missing}\"."
         ));
     }
-    let Some(service) = part(2) else {
+    let Some(service) = part(2).filter(|service| !wild(service)) else {
         return refuse("Resource vendor must be fully qualified and cannot contain regexes.".to_owned());
     };
     if service.is_empty() {

@@ -1,5 +1,10 @@
 //! The documents that moto's authors put to AWS, and what AWS said (`vectors/policy/SOURCE`).
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper outside test functions reads the vectors"
+)]
+
 use hallpass_policy::{Policy, PolicyKind};
 use serde_json::Value;
 use std::path::Path;

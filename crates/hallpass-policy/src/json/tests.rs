@@ -88,7 +88,10 @@ fn json_text() -> impl Strategy<Value = String> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[ {}]", items.join(" ,\n"))),
             prop::collection::vec(("[a-z]{6}", inner), 0..4).prop_map(|members| {
-                let members = members.iter().map(|(key, value)| format!("\"{key}\" :{value}"));
+                let members = members
+                    .iter()
+                    .enumerate()
+                    .map(|(index, (key, value))| format!("\"{key}{index}\" :{value}"));
                 format!("{{{}}}", members.collect::<Vec<_>>().join(","))
             }),
         ]

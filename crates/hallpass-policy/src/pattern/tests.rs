@@ -40,7 +40,8 @@ fn naive(tokens: &[Token], text: &[char]) -> bool {
         };
         (0..=end.unwrap_or(text.len())).any(|taken| naive(rest, &text[taken..]))
     };
-    let one = |bounded: bool| !text.is_empty() && !(bounded && text[0] == ':') && naive(rest, &text[1..]);
+    let one =
+        |bounded: bool| text.first().is_some_and(|char| !bounded || *char != ':') && naive(rest, &text[1..]);
     match token {
         Token::Any => star(false),
         Token::AnyInSegment => star(true),

@@ -1,5 +1,12 @@
 //! Words the tests share.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "helpers outside test functions; each test binary uses its own part"
+)]
 
 use hallpass_policy::*;
 
@@ -27,7 +34,10 @@ pub fn named(kind: PolicyKind, text: &str) -> NamedPolicy {
 
 /// A policy in the current version around these statements.
 pub fn policy(kind: PolicyKind, statements: &str) -> NamedPolicy {
-    named(kind, &format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#))
+    named(
+        kind,
+        &format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#),
+    )
 }
 
 pub fn allow_all(kind: PolicyKind) -> NamedPolicy {
@@ -36,7 +46,8 @@ pub fn allow_all(kind: PolicyKind) -> NamedPolicy {
 
 /// A resource policy allowing `s3:GetObject` to the principal.
 pub fn bucket(principal: &str) -> NamedPolicy {
-    let statement = format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"*"}}"#);
+    let statement =
+        format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"*"}}"#);
     policy(PolicyKind::Resource, &statement)
 }
 
@@ -46,12 +57,24 @@ pub fn trust(principal: &str) -> NamedPolicy {
 }
 
 pub fn get<'a>(principal: &'a PrincipalInfo, context: &'a Context) -> Request<'a> {
-    Request { principal, action: "s3:GetObject", resource: OBJECT, resource_account: None, context }
+    Request {
+        principal,
+        action: "s3:GetObject",
+        resource: OBJECT,
+        resource_account: None,
+        context,
+    }
 }
 
 pub fn assume<'a>(principal: &'a PrincipalInfo, context: &'a Context) -> Request<'a> {
     let resource = "arn:aws:iam::123456789012:role/target";
-    Request { principal, action: "sts:AssumeRole", resource, resource_account: None, context }
+    Request {
+        principal,
+        action: "sts:AssumeRole",
+        resource,
+        resource_account: None,
+        context,
+    }
 }
 
 pub fn one(policy: &NamedPolicy) -> &[NamedPolicy] {
@@ -69,7 +92,14 @@ pub fn condition_in(version: &str, block: &str, context: &Context) -> Effect {
     );
     let policy = named(PolicyKind::Identity, &text);
     let user = user();
-    evaluate(&get(&user, context), &PolicySet { identity: one(&policy), ..PolicySet::default() }).effect
+    evaluate(
+        &get(&user, context),
+        &PolicySet {
+            identity: one(&policy),
+            ..PolicySet::default()
+        },
+    )
+    .effect
 }
 
 /// Whether the condition block holds, asked of an Allow.
@@ -81,8 +111,21 @@ pub fn holds(block: &str, context: &Context) -> bool {
 pub fn identity(statement: &str, action: &str, resource: &str, context: &Context) -> bool {
     let policy = policy(PolicyKind::Identity, statement);
     let user = user();
-    let request = Request { principal: &user, action, resource, resource_account: None, context };
-    evaluate(&request, &PolicySet { identity: one(&policy), ..PolicySet::default() }).is_allow()
+    let request = Request {
+        principal: &user,
+        action,
+        resource,
+        resource_account: Some(ACCOUNT),
+        context,
+    };
+    evaluate(
+        &request,
+        &PolicySet {
+            identity: one(&policy),
+            ..PolicySet::default()
+        },
+    )
+    .is_allow()
 }
 
 pub fn context(keys: &[(&str, &str)]) -> Context {
