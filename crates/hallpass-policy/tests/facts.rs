@@ -310,6 +310,13 @@ fn fact_10_values_are_ored_for_positive_and_anded_for_negated_operators() {
     assert!(holds(r#"{"StringEquals":{"k":["a","b"]}}"#, &b));
     assert!(!holds(r#"{"StringNotEquals":{"k":["a","b"]}}"#, &b));
     assert!(holds(r#"{"StringNotEquals":{"k":["a","c"]}}"#, &b));
+    // A plain negated operator on a multivalued key: no value may match.
+    let mut many = Context::new();
+    many.set_many("k", ["a", "b"]);
+    assert!(!holds(r#"{"StringNotEquals":{"k":"a"}}"#, &many));
+    assert!(
+        holds(r#"{"StringNotEquals":{"k":"c"}}"#, &many) && holds(r#"{"StringEquals":{"k":"a"}}"#, &many)
+    );
     assert!(!holds(r#"{"StringEquals":{"k":"b","l":"y"}}"#, &b));
     assert!(!holds(
         r#"{"StringEquals":{"k":"b"},"StringLike":{"l":"y*"}}"#,

@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use hallpass_policy::*;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 const KINDS: [PolicyKind; 7] = [
     PolicyKind::Identity,
@@ -18,16 +19,17 @@ const KINDS: [PolicyKind; 7] = [
 
 fn action() -> impl Strategy<Value = String> {
     prop_oneof![
-        "(s3|S3|sts|iam):(Get|get|Assume)?(Object|Role|\\*|\\?)?",
-        Just("*".to_owned()),
-        "[a-z*:]{0,6}"
+        12 => "(s3|S3):(Get|get)?(Object|\\*|O?bject)",
+        4 => "(s3|sts|iam):(Get|Assume)?(Role|\\*)",
+        4 => Just("*".to_owned()),
+        1 => "[a-z*:]{0,6}"
     ]
 }
 
 fn resource() -> impl Strategy<Value = String> {
     prop_oneof![
-        3 => Just("*".to_owned()),
-        3 => "arn:aws:s3:::(bucket|\\*|b\\?cket)(/(key|\\*|\\$\\{k\\}|\\$\\{k, 'd'\\}|\\$\\{\\*\\}))?",
+        12 => Just("*".to_owned()),
+        12 => "arn:aws:s3:::(bucket|\\*|b\\?cket)(/(key|\\*|\\$\\{k\\}|\\$\\{k, 'd'\\}|\\$\\{\\*\\}))?",
         1 => "[a-z:*$\\{\\}/]{0,12}",
     ]
 }
@@ -49,7 +51,7 @@ fn operator() -> impl Strategy<Value = String> {
 
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
-        "\"(a|b\\*|\\$\\{k\\}|\\$\\{k|true|5|AA==|10.0.0.0/8|::1|2030-01-01|arn:aws:s3:::b)\"",
+        "\"(a|b\\*|\\$\\{k\\}|\\$\\{k|true|5|AA==|10\\.0\\.0\\.0/8|::1|2030-01-01|arn:aws:s3:::b)\"",
         "true|false|-?[0-9]{1,4}(\\.5)?",
         "\\[\\]|\\[\"a\",\"5\"\\]|\\{\\}|null",
     ]
@@ -58,12 +60,15 @@ fn value() -> impl Strategy<Value = String> {
 fn statement() -> impl Strategy<Value = String> {
     let block = (operator(), "[kKl]", value());
     (
-        "Allow|Deny|deny",
-        "(Not)?Action",
-        prop::collection::vec(action(), 0..3),
-        prop::option::of(("(Not)?Resource", prop::collection::vec(resource(), 0..3))),
-        prop::option::of(("(Not)?Principal", principal())),
-        prop::collection::vec(block, 0..2),
+        prop_oneof![20 => "Allow|Deny", 1 => "deny"],
+        prop_oneof![3 => "Action", 1 => "NotAction"],
+        prop_oneof![20 => prop::collection::vec(action(), 1..3), 1 => Just(Vec::new())],
+        prop::option::weighted(0.8, ("(Not)?Resource", prop::collection::vec(resource(), 1..3))),
+        prop::option::weighted(
+            0.5,
+            (prop_oneof![3 => "Principal", 1 => "NotPrincipal"], principal()),
+        ),
+        prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(block, 1..2)],
     )
         .prop_map(|(effect, action, actions, resource, principal, blocks)| {
             let list = |texts: &[String]| {
@@ -104,13 +109,15 @@ fn broken_document() -> impl Strategy<Value = String> {
         "[\\[\\]{}\",:*$a\\\\]{0,3}",
     )
         .prop_map(|(text, at, with)| {
-            let at = at.index(text.len());
-            format!("{}{with}{}", &text[..at], &text[at + 1..])
+            let mut chars = text.chars().collect::<Vec<_>>();
+            let at = at.index(chars.len());
+            chars.splice(at..=at, with.chars());
+            chars.into_iter().collect()
         })
 }
 
 fn keys() -> impl Strategy<Value = Context> {
-    let value = "a|b|5|true|AA==|10.1.2.3|2030-01-01T00:00:00Z|arn:aws:s3:::b|\\*|";
+    let value = "a|b|5|true|AA==|10\\.1\\.2\\.3|2030-01-01T00:00:00Z|arn:aws:s3:::b|\\*|";
     prop::collection::vec(("[kl]", prop::collection::vec(value, 0..3)), 0..3).prop_map(|keys| {
         let mut context = Context::new();
         for (key, values) in keys {
@@ -244,4 +251,26 @@ proptest! {
         let set = PolicySet { identity: one(&deny), ..PolicySet::default() };
         prop_assert_eq!(evaluate(&get(&user, &context), &set).effect, Effect::ExplicitDeny);
     }
+}
+
+#[test]
+fn the_generator_makes_documents_that_parse_and_decide_both_ways() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let none = Context::new();
+    let user = user();
+    let (mut allowed, mut denied) = (0, 0);
+    for _ in 0..3000 {
+        let text = document().new_tree(&mut runner).unwrap().current();
+        for kind in [PolicyKind::Identity, PolicyKind::Resource] {
+            let Ok(parsed) = Policy::parse(&text, kind) else {
+                continue;
+            };
+            match decide(kind, &[NamedPolicy::new("p", parsed)], &get(&user, &none)).effect {
+                Effect::Allow => allowed += 1,
+                Effect::ExplicitDeny => denied += 1,
+                Effect::ImplicitDeny => {}
+            }
+        }
+    }
+    assert!(allowed > 20 && denied > 20, "{allowed} allowed, {denied} denied");
 }
