@@ -1,0 +1,194 @@
+//! The parsed policy: an immutable tree, compiled for evaluation, which remembers where everything stood.
+
+use crate::condition::Condition;
+use crate::error::{PolicyError, Position};
+use crate::parse;
+use crate::pattern::Pattern;
+use crate::principal::PrincipalClause;
+use std::sync::Arc;
+
+/// Where a policy is attached, which decides its grammar and its part in a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PolicyKind {
+    /// Attached to a user, group or role. Names no principal.
+    Identity,
+    /// Attached to a resource. A statement without a principal is kept and matches nobody.
+    Resource,
+    /// A role's trust policy. Must name principals, names no resources, speaks only of STS actions.
+    Trust,
+    /// Passed with a request for credentials; limits the session.
+    Session,
+    /// A permissions boundary.
+    Boundary,
+    /// An organization's limit on its principals.
+    ServiceControl,
+    /// An organization's limit on its resources. Its principal is always `*`.
+    ResourceControl,
+}
+
+/// The version of the policy language a document is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Version {
+    /// Also what a document without a version is in. `${…}` is ordinary text.
+    V2008,
+    /// The current version, with variables.
+    V2012,
+}
+
+impl Version {
+    /// As it is written in a document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V2008 => "2008-10-17",
+            Self::V2012 => "2012-10-17",
+        }
+    }
+}
+
+/// What a statement does when it applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StatementEffect {
+    /// Grants, unless something denies.
+    Allow,
+    /// Denies, whatever grants.
+    Deny,
+}
+
+/// A parsed policy document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    pub(crate) kind: PolicyKind,
+    pub(crate) version: Version,
+    pub(crate) id: Option<Box<str>>,
+    pub(crate) statements: Vec<Statement>,
+}
+
+impl Policy {
+    /// Parses a document that is or will be attached as `kind`. Both language versions are accepted.
+    ///
+    /// # Errors
+    /// [`PolicyError`] with AWS's message. Also refused, though AWS stores some of it: values their operator cannot
+    /// read, `NotPrincipal` with `Allow`, partial wildcards in principals, an object naming a key twice.
+    pub fn parse(text: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
+        parse::parse(text, kind, parse::Versions::Both)
+    }
+
+    /// Parses a document for a customer managed policy, as `CreatePolicy` does: the version must be 2012-10-17.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and `Policy document must be version 2012-10-17 or greater.`
+    pub fn parse_managed(text: &str) -> Result<Self, PolicyError> {
+        parse::parse(text, PolicyKind::Identity, parse::Versions::Current)
+    }
+
+    /// What the document was parsed as.
+    #[must_use]
+    pub fn kind(&self) -> PolicyKind {
+        self.kind
+    }
+
+    /// The language version; a document without one is in the older.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The document's `Id`.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The statements in the order written.
+    #[must_use]
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+}
+
+/// A list of patterns, or everything but that list.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Clause {
+    pub(crate) negated: bool,
+    pub(crate) patterns: Vec<Pattern>,
+}
+
+/// One statement of a policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    pub(crate) sid: Option<Arc<str>>,
+    pub(crate) effect: StatementEffect,
+    pub(crate) position: Position,
+    pub(crate) end: Position,
+    pub(crate) principals: Option<PrincipalClause>,
+    pub(crate) actions: Clause,
+    pub(crate) resources: Option<Clause>,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+impl Statement {
+    /// The statement's `Sid`, which may be empty.
+    #[must_use]
+    pub fn sid(&self) -> Option<&str> {
+        self.sid.as_deref()
+    }
+
+    /// Whether it allows or denies.
+    #[must_use]
+    pub fn effect(&self) -> StatementEffect {
+        self.effect
+    }
+
+    /// Where its opening brace stands.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Where the text after its closing brace stands; the simulator reports both ends.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        self.end
+    }
+
+    /// `Principal` or `NotPrincipal`.
+    #[must_use]
+    pub fn principals(&self) -> Option<&PrincipalClause> {
+        self.principals.as_ref()
+    }
+
+    /// True when the statement has `NotAction`.
+    #[must_use]
+    pub fn is_not_action(&self) -> bool {
+        self.actions.negated
+    }
+
+    /// The texts of `Action` or `NotAction`, as written.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.actions.patterns.iter().map(Pattern::source)
+    }
+
+    /// True when the statement has `NotResource`.
+    #[must_use]
+    pub fn is_not_resource(&self) -> bool {
+        self.resources.as_ref().is_some_and(|clause| clause.negated)
+    }
+
+    /// The texts of `Resource` or `NotResource`, as written; none in a trust policy.
+    pub fn resources(&self) -> impl Iterator<Item = &str> {
+        let clause = self.resources.iter();
+        clause.flat_map(|clause| clause.patterns.iter().map(Pattern::source))
+    }
+
+    /// The conditions as (operator, key, values), one per key, as written.
+    pub fn conditions(&self) -> impl Iterator<Item = (&str, &str, &[Box<str>])> {
+        self.conditions.iter().map(|condition| {
+            (
+                &*condition.operator_text,
+                &*condition.key_text,
+                condition.value_texts.as_slice(),
+            )
+        })
+    }
+}
