@@ -1,0 +1,134 @@
+use crate::error::RouteError;
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+/// Deeper than any S3 document (a lifecycle rule's filter has six levels).
+const DEPTH_MAX: usize = 16;
+/// Above the largest legitimate document: 10,000 parts of up to eight elements.
+const NODES_MAX: usize = 100_000;
+
+/// An element: either text or children, never both.
+#[derive(Debug, Default)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) children: Vec<Node>,
+}
+
+impl Node {
+    /// The only child of that name; several are refused, because readers differ in which one they take.
+    pub(crate) fn one(&self, name: &str) -> Result<Option<&Node>, RouteError> {
+        let mut found = self.children.iter().filter(|child| child.name == name);
+        let first = found.next();
+        if found.next().is_some() { Err(RouteError::MalformedXml) } else { Ok(first) }
+    }
+
+    /// The text of the only child of that name.
+    pub(crate) fn one_text(&self, name: &str) -> Result<Option<&str>, RouteError> {
+        match self.one(name)? {
+            Some(child) if child.children.is_empty() => Ok(Some(&child.text)),
+            Some(_) => Err(RouteError::MalformedXml),
+            None => Ok(None),
+        }
+    }
+
+    /// Refuses children of any other name.
+    pub(crate) fn only(&self, names: &[&str]) -> Result<(), RouteError> {
+        let known = self.children.iter().all(|child| names.contains(&child.name.as_str()));
+        if known { Ok(()) } else { Err(RouteError::MalformedXml) }
+    }
+}
+
+/// Reads a document strictly: what an upstream would read from the same bytes must be what was read here.
+///
+/// Refused: document types, entities other than XML's own five and character references, comments and processing
+/// instructions, names with a prefix, text beside elements, more than one root.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Node, RouteError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| RouteError::MalformedXml)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = Reader::from_str(text);
+    let mut open: Vec<Node> = vec![];
+    let mut root = None;
+    let mut nodes = 0usize;
+    loop {
+        match reader.read_event().map_err(|_| RouteError::MalformedXml)? {
+            Event::Start(start) => {
+                nodes += 1;
+                if root.is_some() || open.len() >= DEPTH_MAX || nodes > NODES_MAX {
+                    return Err(RouteError::MalformedXml);
+                }
+                open.push(named(&start)?);
+            }
+            Event::Empty(start) => {
+                nodes += 1;
+                if nodes > NODES_MAX || root.is_some() {
+                    return Err(RouteError::MalformedXml);
+                }
+                close(named(&start)?, &mut open, &mut root)?;
+            }
+            Event::End(_) => {
+                let node = open.pop().ok_or(RouteError::MalformedXml)?;
+                close(node, &mut open, &mut root)?;
+            }
+            Event::Text(piece) => push(&mut open, &piece.xml10_content())?,
+            Event::CData(piece) => push(&mut open, &piece.xml10_content())?,
+            Event::GeneralRef(reference) => {
+                let character = match &*reference {
+                    "lt" => '<',
+                    "gt" => '>',
+                    "amp" => '&',
+                    "quot" => '"',
+                    "apos" => '\'',
+                    _ => reference
+                        .resolve_char_ref()
+                        .ok()
+                        .flatten()
+                        .filter(|character| *character != '\0')
+                        .ok_or(RouteError::MalformedXml)?,
+                };
+                let node = open.last_mut().ok_or(RouteError::MalformedXml)?;
+                node.text.push(character);
+            }
+            Event::Decl(_) if root.is_none() && open.is_empty() => {}
+            Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::DocType(_) => {
+                return Err(RouteError::MalformedXml);
+            }
+            Event::Eof => break,
+        }
+    }
+    if !open.is_empty() {
+        return Err(RouteError::MalformedXml);
+    }
+    root.ok_or(RouteError::MalformedXml)
+}
+
+fn named(start: &BytesStart<'_>) -> Result<Node, RouteError> {
+    let name = start.name().0;
+    if name.contains(':') {
+        return Err(RouteError::MalformedXml);
+    }
+    Ok(Node { name: name.to_owned(), ..Node::default() })
+}
+
+fn push(open: &mut [Node], text: &str) -> Result<(), RouteError> {
+    match open.last_mut() {
+        Some(node) => node.text.push_str(text),
+        None if text.trim().is_empty() => {}
+        None => return Err(RouteError::MalformedXml),
+    }
+    Ok(())
+}
+
+fn close(mut node: Node, open: &mut [Node], root: &mut Option<Node>) -> Result<(), RouteError> {
+    if !node.children.is_empty() {
+        if !node.text.trim().is_empty() {
+            return Err(RouteError::MalformedXml);
+        }
+        node.text.clear();
+    }
+    match open.last_mut() {
+        Some(parent) => parent.children.push(node),
+        None => *root = Some(node),
+    }
+    Ok(())
+}
