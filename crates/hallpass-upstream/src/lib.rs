@@ -1,1 +1,24 @@
-//! .
+//! What the gateway forwards to.
+//!
+//! An [`Upstream`] serves [`ForwardRequest`]s, which only exist with a [`Permit`](hallpass_access::Permit); their
+//! [`VerifiedBody`] never completes unless it was proven. [`HttpUpstream`] is any S3-compatible endpoint: the request
+//! is rebuilt from an allow-list, signed anew and streamed.
+
+mod body;
+mod credentials;
+mod error;
+mod forward;
+mod headers;
+mod http_upstream;
+mod profile;
+mod progress;
+mod reframe;
+mod target;
+
+pub use body::{Body, BodyFailure, VerifiedBody, full};
+pub use credentials::{StaticCredentials, UpstreamCredentials};
+pub use error::UpstreamError;
+pub use forward::{ForwardParts, ForwardRequest, Served, Upstream};
+pub use http_upstream::{HttpUpstream, HttpUpstreamConfig};
+pub use profile::ProfileFile;
+pub use target::{EndpointError, encode_key};

@@ -1,0 +1,69 @@
+use crate::body::{BodyFailure, VerifiedBody};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+/// What the sender of a body is told about it while the HTTP client has it.
+#[derive(Default)]
+pub(crate) struct Progress {
+    frames: AtomicU64,
+    failure: Mutex<Option<BodyFailure>>,
+}
+
+impl Progress {
+    /// How many frames have gone out so far.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Why the body broke off, if it did.
+    pub(crate) fn failure(&self) -> Option<BodyFailure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A body on its way out that reports its progress.
+pub(crate) struct Watched {
+    body: VerifiedBody,
+    progress: Arc<Progress>,
+}
+
+impl Watched {
+    pub(crate) fn new(body: VerifiedBody) -> (Self, Arc<Progress>) {
+        let progress = Arc::new(Progress::default());
+        (Self { body, progress: Arc::clone(&progress) }, progress)
+    }
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = BodyFailure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        match &polled {
+            Poll::Ready(Some(Err(failure))) => {
+                *self.progress.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
+            }
+            Poll::Ready(_) => {
+                self.progress.frames.fetch_add(1, Ordering::Relaxed);
+            }
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
