@@ -1,0 +1,246 @@
+use crate::callers::TcpEnds;
+use crate::{Agent, Shutdown, SockDiag, metadata, socket};
+use bytes::Bytes;
+use hallpass_caller::unix_owner;
+use hallpass_imds::ImdsResponse;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming as Body;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+
+/// Request line and headers together; more gets a 431.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+const HEADERS_MAX: usize = 64;
+/// From the first wait for a request to its last header byte; also how long a kept-alive connection may idle.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// Beyond this many a new connection is closed at once.
+const CONNECTIONS_MAX: usize = 1024;
+/// What one uid may occupy of them, so that no user can lock the others out.
+const CONNECTIONS_PER_UID_MAX: usize = 256;
+/// After so many requests a connection is closed, politely.
+const REQUESTS_MAX: u32 = 10_000;
+/// What is kept of a client's name for itself.
+const USER_AGENT_CHARACTERS_MAX: usize = 200;
+
+/// One request, stripped of its body.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) request_id: String,
+}
+
+impl Incoming {
+    fn new(request: Request<Body>, request_id: String) -> Self {
+        let (parts, _body) = request.into_parts();
+        Self {
+            method: parts.method,
+            target: parts.uri.to_string(),
+            headers: parts.headers,
+            request_id,
+        }
+    }
+
+    /// What the client calls itself, cut short and without control characters.
+    pub(crate) fn user_agent(&self) -> Option<String> {
+        let text = self.headers.get(http::header::USER_AGENT)?.to_str().ok()?;
+        Some(
+            text.chars()
+                .filter(|letter| !letter.is_control())
+                .take(USER_AGENT_CHARACTERS_MAX)
+                .collect(),
+        )
+    }
+}
+
+/// Counts connections by uid.
+#[derive(Debug, Default)]
+struct PerUid(Arc<Mutex<HashMap<u32, usize>>>);
+
+struct Counted(Arc<Mutex<HashMap<u32, usize>>>, u32);
+
+impl PerUid {
+    fn admit(&self, uid: u32) -> Option<Counted> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(uid).or_default();
+        if *count >= CONNECTIONS_PER_UID_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Counted(Arc::clone(&self.0), uid))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.1);
+            }
+        }
+    }
+}
+
+pub(crate) async fn serve_tcp(
+    agent: Arc<Agent>,
+    listener: TcpListener,
+    diag: Arc<SockDiag>,
+    mut shutdown: Shutdown,
+) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let per_uid = PerUid::default();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.wait() => return,
+        };
+        let Some((stream, peer)) = accepted_or_pause(accepted).await else {
+            continue;
+        };
+        let (Ok(local), Ok(permit)) = (stream.local_addr(), Arc::clone(&room).try_acquire_owned()) else {
+            continue;
+        };
+        let ends = TcpEnds {
+            diag: Arc::clone(&diag),
+            peer,
+            local,
+        };
+        // Callers nobody knows share one budget; each of their requests is refused with a reason on record.
+        let uid = ends.owner().map_or(u32::MAX, |owner| owner.uid);
+        let Some(counted) = per_uid.admit(uid) else {
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let (agent, shutdown) = (Arc::clone(&agent), shutdown.clone());
+        tokio::spawn(async move {
+            let _held = (permit, counted);
+            serve(stream, shutdown, |request| {
+                let (agent, ends) = (Arc::clone(&agent), ends.clone());
+                async move {
+                    let incoming = Incoming::new(request, agent.request_id());
+                    let response = metadata::respond(&agent, &ends, &incoming).await;
+                    (response, incoming.request_id)
+                }
+            })
+            .await;
+        });
+    }
+}
+
+pub(crate) async fn serve_unix(agent: Arc<Agent>, listener: UnixListener, mut shutdown: Shutdown) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let per_uid = PerUid::default();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.wait() => return,
+        };
+        let Some((stream, _)) = accepted_or_pause(accepted).await else {
+            continue;
+        };
+        let (Ok(owner), Ok(permit)) = (unix_owner(&stream), Arc::clone(&room).try_acquire_owned()) else {
+            continue;
+        };
+        let Some(counted) = per_uid.admit(owner.uid) else {
+            continue;
+        };
+        let (agent, shutdown, owner) = (Arc::clone(&agent), shutdown.clone(), Arc::new(owner));
+        tokio::spawn(async move {
+            let _held = (permit, counted);
+            serve(stream, shutdown, |request| {
+                let (agent, owner) = (Arc::clone(&agent), Arc::clone(&owner));
+                async move {
+                    let incoming = Incoming::new(request, agent.request_id());
+                    let response = socket::respond(&agent, &owner, &incoming).await;
+                    (response, incoming.request_id)
+                }
+            })
+            .await;
+        });
+    }
+}
+
+/// Running out of descriptors is no reason to stop, nor to spin.
+async fn accepted_or_pause<T>(accepted: std::io::Result<T>) -> Option<T> {
+    match accepted {
+        Ok(accepted) => Some(accepted),
+        Err(error) => {
+            tracing::warn!(%error, "cannot accept a connection");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            None
+        }
+    }
+}
+
+async fn serve<S, H, F>(stream: S, mut shutdown: Shutdown, handle: H)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Request<Body>) -> F,
+    F: Future<Output = (ImdsResponse, String)>,
+{
+    let served = AtomicU32::new(0);
+    let service = service_fn(|request: Request<Body>| {
+        let answer = handle(request);
+        let last = served.fetch_add(1, Ordering::Relaxed) + 1 >= REQUESTS_MAX;
+        async move {
+            let (response, request_id) = answer.await;
+            Ok::<_, Infallible>(on_the_wire(response, &request_id, last))
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .half_close(false)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        // A broken connection is the peer's affair.
+        _ = connection.as_mut() => {}
+        () = shutdown.wait() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = tokio::time::timeout(HEADER_READ_TIMEOUT, connection).await;
+        }
+    }
+}
+
+fn on_the_wire(answer: ImdsResponse, request_id: &str, last: bool) -> Response<Full<Bytes>> {
+    let refused = answer.status >= 400;
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or_default();
+    let mut headers: Vec<(&str, &str)> = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    if refused {
+        // What `hallpass why` takes.
+        headers.push(("X-Hallpass-Request-Id", request_id));
+    }
+    if last {
+        headers.push(("Connection", "close"));
+    }
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (
+            name.parse::<http::HeaderName>(),
+            value.parse::<http::HeaderValue>(),
+        ) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}

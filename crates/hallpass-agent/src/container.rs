@@ -1,0 +1,190 @@
+use crate::agent::facts;
+use crate::callers::TcpEnds;
+use crate::connection::Incoming;
+use crate::metadata::{record_refusal, view};
+use crate::{Agent, AgentEvent, AuditDoor, EventOutcome};
+use hallpass_imds::{
+    ContainerError, ImdsResponse, authorization_matches, check_headers, container_answer, container_error,
+    html, normalize,
+};
+use hallpass_secret::Secret;
+use hallpass_types::Entropy;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The tokens given out, each for one role and one uid.
+#[derive(Debug, Default)]
+pub(crate) struct ContainerTokens(Mutex<Vec<(String, u32, Secret)>>);
+
+impl ContainerTokens {
+    pub(crate) fn token(&self, role: &str, uid: u32, entropy: &dyn Entropy) -> Secret {
+        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, token)) = tokens.iter().find(|known| known.0 == role && known.1 == uid) {
+            return token.clone();
+        }
+        let mut bytes = zeroize::Zeroizing::new([0_u8; 32]);
+        entropy.fill(bytes.as_mut_slice());
+        let token = Secret::new(hex::encode(bytes.as_slice()));
+        tokens.push((role.to_owned(), uid, token.clone()));
+        token
+    }
+
+    /// The role and uid `sent` was given for. Every token is compared, so time tells nothing about which matched.
+    fn find(&self, sent: &[u8]) -> Option<(String, u32)> {
+        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = None;
+        for (role, uid, token) in tokens.iter() {
+            if authorization_matches(sent, token) {
+                found = Some((role.clone(), *uid));
+            }
+        }
+        found
+    }
+}
+
+/// Whether a request is for the container endpoint rather than the metadata service.
+pub(crate) fn is_container(incoming: &Incoming) -> bool {
+    let Ok(path) = normalize(&incoming.target) else {
+        return false;
+    };
+    let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        ["v1" | "v2", "credentials", ..] => true,
+        ["latest", ..] => false,
+        _ => incoming.headers.contains_key(http::header::AUTHORIZATION),
+    }
+}
+
+/// Answers one request to the container endpoint: a token, held by the uid it was made for, with rules that still agree.
+pub(crate) async fn respond(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming) -> ImdsResponse {
+    let Ok(path) = normalize(&incoming.target) else {
+        return html(400);
+    };
+    if let Err(refusal) = check_headers(&agent.hosts, path.authority.as_deref(), &incoming.headers) {
+        return refusal;
+    }
+    if incoming.method != http::Method::GET && incoming.method != http::Method::HEAD {
+        return ImdsResponse::text(405, "").with("Allow", "GET, HEAD");
+    }
+    match credentials(agent, ends, incoming, &path.segments).await {
+        Ok(response) => response,
+        Err(Refusal {
+            error,
+            told,
+            reason,
+            role,
+            caller,
+        }) => {
+            record_refusal(agent, ends, incoming, AuditDoor::Container, caller, role, reason).await;
+            container_error(error, &format!("{told} (request {})", incoming.request_id))
+        }
+    }
+}
+
+struct Refusal {
+    error: ContainerError,
+    told: &'static str,
+    reason: String,
+    role: Option<String>,
+    caller: Option<hallpass_caller::Caller>,
+}
+
+fn refuse(error: ContainerError, told: &'static str, reason: impl Into<String>) -> Refusal {
+    Refusal {
+        error,
+        told,
+        reason: reason.into(),
+        role: None,
+        caller: None,
+    }
+}
+
+async fn credentials(
+    agent: &Arc<Agent>,
+    ends: &TcpEnds,
+    incoming: &Incoming,
+    segments: &[String],
+) -> Result<ImdsResponse, Refusal> {
+    let unknown = "this machine cannot tell which process asks";
+    let caller = if agent.config.holder_check {
+        agent.callers.proven(ends).await
+    } else {
+        agent.callers.by_creator(ends)
+    };
+    let caller = caller.map_err(|error| refuse(ContainerError::NotAllowed, unknown, error.to_string()))?;
+    let with_caller = |mut refusal: Refusal| {
+        refusal.caller = Some(caller.clone());
+        refusal
+    };
+    // The ECS form carries the secret as the path's last part; a header, once sent, is what counts.
+    let mut headers = incoming.headers.get_all(http::header::AUTHORIZATION).iter();
+    let sent = match (headers.next(), headers.next(), segments) {
+        (Some(header), None, _) => header.as_bytes(),
+        (None, _, [version, _, id]) if version == "v2" => id.as_bytes(),
+        _ => &[],
+    };
+    if sent.is_empty() {
+        let told = "no Authorization token was sent: is the token file empty?";
+        return Err(with_caller(refuse(
+            ContainerError::NoToken,
+            told,
+            "no token was sent",
+        )));
+    }
+    let told = "the Authorization token is not valid for this process";
+    let Some((role, uid)) = agent.containers.find(sent) else {
+        return Err(with_caller(refuse(
+            ContainerError::InvalidToken,
+            told,
+            "the token is unknown",
+        )));
+    };
+    let with_role = |mut refusal: Refusal| {
+        refusal.role = Some(role.clone());
+        with_caller(refusal)
+    };
+    if uid != caller.uid {
+        let reason = format!("the token was made for uid {uid}");
+        return Err(with_role(refuse(ContainerError::InvalidToken, told, reason)));
+    }
+    let away = "credentials cannot be had just now";
+    let machine = agent.machine().await;
+    let machine =
+        machine.map_err(|error| with_role(refuse(ContainerError::Unavailable, away, error.to_string())))?;
+    let entitled = agent.entitlement(&caller, &machine.machine.roles);
+    if !entitled.roles.contains(&role) {
+        let told = "no rule of this machine gives this role to this process";
+        return Err(with_role(refuse(
+            ContainerError::NotAllowed,
+            told,
+            entitled.reason,
+        )));
+    }
+    let lease = agent.leases.get(&role, 0).await;
+    let lease =
+        lease.map_err(|error| with_role(refuse(ContainerError::Unavailable, away, error.to_string())))?;
+    let recorded = agent
+        .record(AgentEvent {
+            time: agent.now(),
+            request_id: incoming.request_id.clone(),
+            outcome: EventOutcome::Issued {
+                role: role.clone(),
+                access_key_id: lease.issued.access_key_id.clone(),
+                expires_at: lease.issued.expires_at,
+            },
+            caller: Some(facts(&caller)),
+            door: AuditDoor::Container,
+            peer: ends.peer.to_string(),
+            rule: entitled.rule,
+            user_agent: incoming.user_agent(),
+        })
+        .await;
+    if !recorded {
+        return Err(with_role(refuse(
+            ContainerError::Unavailable,
+            away,
+            "the event cannot be recorded",
+        )));
+    }
+    agent.leases.handed_to(&role, caller.uid);
+    Ok(container_answer(&view(&lease.issued)))
+}

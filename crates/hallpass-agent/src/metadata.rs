@@ -1,0 +1,319 @@
+use crate::agent::{Entitlement, facts};
+use crate::callers::TcpEnds;
+use crate::connection::{Incoming, serve_tcp};
+use crate::container;
+use crate::lease::IMDS_LEFT_SECONDS_MIN;
+use crate::machine::Snapshot;
+use crate::{Agent, AgentEvent, AuditDoor, EventOutcome, Issued, Shutdown, SockDiag};
+use hallpass_caller::{Caller, TcpOwner};
+use hallpass_imds::{
+    CallerView, CredentialView, Door, ImdsRequest, ImdsResponse, Need, Reply, Service, credentials_answer,
+    html, need, normalize,
+};
+use std::io;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+impl Agent {
+    /// Serves the metadata and container protocols on `listener` until `shutdown`. Callers are looked for in this
+    /// thread's network namespace.
+    ///
+    /// # Errors
+    /// If the kernel cannot be asked about sockets. A failing connection ends only itself.
+    pub async fn serve_metadata(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        shutdown: Shutdown,
+    ) -> io::Result<()> {
+        self.serve_metadata_in(listener, Arc::new(SockDiag::open()?), shutdown)
+            .await
+    }
+
+    /// The same for a listener in another network namespace, with a [`SockDiag`] opened there.
+    ///
+    /// # Errors
+    /// None today.
+    pub async fn serve_metadata_in(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        diag: Arc<SockDiag>,
+        shutdown: Shutdown,
+    ) -> io::Result<()> {
+        self.keep_fresh();
+        serve_tcp(Arc::clone(self), listener, diag, shutdown).await;
+        Ok(())
+    }
+}
+
+/// Answers one request. All of it is decided anew: the caller, the rules, the machine.
+pub(crate) async fn respond(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming) -> ImdsResponse {
+    // Without even a uid there is nothing to bind a token to: another host, another namespace, or gone.
+    let owner = match ends.owner() {
+        Ok(owner) => owner,
+        Err(error) => {
+            if asked_role(&incoming.target).is_some() {
+                let role = asked_role(&incoming.target).flatten();
+                record_refusal(
+                    agent,
+                    ends,
+                    incoming,
+                    AuditDoor::MetadataV2,
+                    None,
+                    role,
+                    error.to_string(),
+                )
+                .await;
+            }
+            return ImdsResponse::text(403, "");
+        }
+    };
+    if container::is_container(incoming) {
+        return container::respond(agent, ends, incoming).await;
+    }
+    let machine = match agent.machine().await {
+        Ok(machine) => machine,
+        // The list has to be an empty 404 even now; see `hallpass_imds::respond`.
+        Err(error) if need(&incoming.target) == Need::Proof => {
+            let role = asked_role(&incoming.target).flatten();
+            record_refusal(
+                agent,
+                ends,
+                incoming,
+                AuditDoor::MetadataV2,
+                None,
+                role,
+                error.to_string(),
+            )
+            .await;
+            return ImdsResponse::text(404, "");
+        }
+        Err(_) => return html(503),
+    };
+    answer(agent, ends, incoming, &machine, &owner).await
+}
+
+async fn answer(
+    agent: &Arc<Agent>,
+    ends: &TcpEnds,
+    incoming: &Incoming,
+    machine: &Snapshot,
+    owner: &TcpOwner,
+) -> ImdsResponse {
+    let (caller, entitled) = match need(&incoming.target) {
+        Need::Uid => (None, Entitlement::default()),
+        Need::Proof => entitle(agent, ends, machine).await,
+    };
+    // The proof is about another socket than the token check if the uid changed in between; then nothing holds.
+    let entitled = match &caller {
+        Some(caller) if caller.uid != owner.uid => Entitlement {
+            reason: "the caller changed during the request".to_owned(),
+            ..Entitlement::default()
+        },
+        _ => entitled,
+    };
+    let mut nonce = [0; 12];
+    agent.config.entropy.fill(&mut nonce);
+    let service = Service {
+        tree: &machine.tree,
+        tokens: &agent.tokens,
+        hosts: &agent.hosts,
+        v1_allowed: agent.config.v1_allowed.unwrap_or(machine.machine.v1_allowed),
+        endpoint_enabled: machine.machine.endpoint_enabled,
+    };
+    let binding = ends.binding(owner);
+    let view = CallerView {
+        id: &binding,
+        roles: &entitled.roles,
+    };
+    let request = ImdsRequest {
+        method: &incoming.method,
+        target: &incoming.target,
+        headers: &incoming.headers,
+    };
+    match hallpass_imds::respond(&service, &view, agent.now(), nonce, &request) {
+        Reply::Answer {
+            response,
+            denied_role,
+        } => {
+            let refused = match denied_role {
+                Some(role) => Some((Some(role).filter(|role| !role.is_empty()), denial(&entitled))),
+                None if response.status >= 400 => asked_role(&incoming.target).map(|role| {
+                    (
+                        role,
+                        format!("answered {}: token, Host or headers", response.status),
+                    )
+                }),
+                None => None,
+            };
+            if let Some((role, reason)) = refused {
+                record_refusal(agent, ends, incoming, AuditDoor::MetadataV2, caller, role, reason).await;
+            }
+            response
+        }
+        // A listed role must be servable in the next request, or some SDKs abort their process.
+        Reply::RoleList { role, response, door } => {
+            match agent.leases.get(&role, IMDS_LEFT_SECONDS_MIN).await {
+                Ok(_) => response,
+                Err(error) => {
+                    record_refusal(
+                        agent,
+                        ends,
+                        incoming,
+                        audit_door(door),
+                        caller,
+                        Some(role),
+                        error.to_string(),
+                    )
+                    .await;
+                    ImdsResponse::text(404, "")
+                }
+            }
+        }
+        Reply::Credentials {
+            role,
+            token_ttl,
+            door,
+        } => {
+            let asked = Asked {
+                role,
+                token_ttl,
+                door,
+                caller,
+                rule: entitled.rule,
+            };
+            credentials(agent, ends, incoming, asked).await
+        }
+    }
+}
+
+/// A credential question that rules and profile allow.
+struct Asked {
+    role: String,
+    token_ttl: Option<i64>,
+    door: Door,
+    caller: Option<Caller>,
+    rule: Option<String>,
+}
+
+async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, asked: Asked) -> ImdsResponse {
+    let door = audit_door(asked.door);
+    let lease = match agent.leases.get(&asked.role, IMDS_LEFT_SECONDS_MIN).await {
+        Ok(lease) => lease,
+        Err(error) => {
+            let (caller, role) = (asked.caller, Some(asked.role));
+            record_refusal(agent, ends, incoming, door, caller, role, error.to_string()).await;
+            return ImdsResponse::text(503, "");
+        }
+    };
+    let recorded = agent
+        .record(AgentEvent {
+            time: agent.now(),
+            request_id: incoming.request_id.clone(),
+            outcome: EventOutcome::Issued {
+                role: asked.role.clone(),
+                access_key_id: lease.issued.access_key_id.clone(),
+                expires_at: lease.issued.expires_at,
+            },
+            caller: asked.caller.as_ref().map(facts),
+            door,
+            peer: ends.peer.to_string(),
+            rule: asked.rule,
+            user_agent: incoming.user_agent(),
+        })
+        .await;
+    if !recorded {
+        return ImdsResponse::text(503, "");
+    }
+    if let Some(caller) = &asked.caller {
+        agent.leases.handed_to(&asked.role, caller.uid);
+    }
+    credentials_answer(&view(&lease.issued), asked.token_ttl)
+}
+
+/// Who the caller is and what it may have. Whoever cannot be proven has no role, and the reason says why.
+async fn entitle(agent: &Arc<Agent>, ends: &TcpEnds, machine: &Snapshot) -> (Option<Caller>, Entitlement) {
+    let caller = if agent.config.holder_check {
+        agent.callers.proven(ends).await
+    } else {
+        agent.callers.by_creator(ends)
+    };
+    match caller {
+        Ok(caller) => {
+            let entitled = agent.entitlement(&caller, &machine.machine.roles);
+            (Some(caller), entitled)
+        }
+        Err(error) => (
+            None,
+            Entitlement {
+                reason: error.to_string(),
+                ..Entitlement::default()
+            },
+        ),
+    }
+}
+
+fn denial(entitled: &Entitlement) -> String {
+    if entitled.roles.is_empty() {
+        entitled.reason.clone()
+    } else {
+        format!("the caller may have {} only", entitled.roles.join(", "))
+    }
+}
+
+/// `Some` if `target` asks for credentials; the role inside, if it names one.
+fn asked_role(target: &str) -> Option<Option<String>> {
+    let path = normalize(target).ok()?;
+    match path.segments.as_slice() {
+        [_, meta, iam, list] if meta == "meta-data" && iam == "iam" && list == "security-credentials" => {
+            Some(None)
+        }
+        [_, meta, iam, list, role]
+            if meta == "meta-data" && iam == "iam" && list == "security-credentials" =>
+        {
+            Some(Some(role.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn audit_door(door: Door) -> AuditDoor {
+    match door {
+        Door::V1 => AuditDoor::MetadataV1,
+        Door::V2 => AuditDoor::MetadataV2,
+    }
+}
+
+pub(crate) fn view(issued: &Issued) -> CredentialView<'_> {
+    CredentialView {
+        access_key_id: &issued.access_key_id,
+        secret_access_key: issued.secret.expose(),
+        token: issued.token.expose(),
+        issued_at: issued.issued_at,
+        expires_at: issued.expires_at,
+        account: &issued.account,
+        role_arn: &issued.role_arn,
+    }
+}
+
+/// Keeps a refusal. It stays a refusal if it cannot be kept.
+pub(crate) async fn record_refusal(
+    agent: &Arc<Agent>,
+    ends: &TcpEnds,
+    incoming: &Incoming,
+    door: AuditDoor,
+    caller: Option<Caller>,
+    role: Option<String>,
+    reason: String,
+) {
+    let event = AgentEvent {
+        time: agent.now(),
+        request_id: incoming.request_id.clone(),
+        outcome: EventOutcome::Refused { role, reason },
+        caller: caller.as_ref().map(facts),
+        door,
+        peer: ends.peer.to_string(),
+        rule: None,
+        user_agent: incoming.user_agent(),
+    };
+    agent.record(event).await;
+}

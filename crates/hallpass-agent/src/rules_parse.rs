@@ -1,0 +1,218 @@
+use crate::rules::{Rule, Rules};
+use std::fmt;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+/// Everything that is wrong with a rules file. None of it is in force.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct RulesError {
+    /// In the order of the file, never empty.
+    pub problems: Vec<RulesProblem>,
+}
+
+/// One problem in a rules file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesProblem {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for RulesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(
+                f,
+                "{separator}{}:{}: {}",
+                problem.line, problem.column, problem.message
+            )?;
+        }
+        Ok(())
+    }
+}
+
+const KEYS: &str = "name, user, uid, group, gid, everyone, roles";
+/// IAM's limit for a role name.
+const ROLE_NAME_CHARACTERS_MAX: usize = 64;
+
+struct Reader<'t> {
+    text: &'t str,
+    problems: Vec<RulesProblem>,
+}
+
+pub(crate) fn parse(text: &str) -> Result<Rules, RulesError> {
+    let mut reader = Reader {
+        text,
+        problems: Vec::new(),
+    };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        reader.problem(error.span().unwrap_or_default(), error.message().trim_end());
+    }
+    let mut rules = Vec::new();
+    // What the parser made up to go on after a syntax error is not worth judging.
+    if reader.problems.is_empty() {
+        rules = reader.file(table.get_ref());
+    }
+    reader
+        .problems
+        .sort_by_key(|problem| (problem.line, problem.column));
+    if reader.problems.is_empty() {
+        Ok(Rules { rules })
+    } else {
+        Err(RulesError {
+            problems: reader.problems,
+        })
+    }
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, span: Range<usize>, message: impl Into<String>) {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.matches('\n').count() + 1;
+        let column = before[line_start..].chars().count() + 1;
+        self.problems.push(RulesProblem {
+            line,
+            column,
+            message: message.into(),
+        });
+    }
+
+    fn file(&mut self, table: &DeTable<'_>) -> Vec<Rule> {
+        let mut rules = Vec::new();
+        for (key, value) in table {
+            if key.get_ref() != "rule" {
+                self.problem(
+                    key.span(),
+                    format!("unknown key `{}`: only [[rule]] is known", key.get_ref()),
+                );
+                continue;
+            }
+            let Some(entries) = value.get_ref().as_array() else {
+                self.problem(
+                    value.span(),
+                    "write [[rule]], with two brackets: rules are a list",
+                );
+                continue;
+            };
+            for entry in entries.iter() {
+                match entry.get_ref().as_table() {
+                    Some(table) => rules.push(self.rule(entry.span(), table)),
+                    None => self.problem(entry.span(), "a rule is a table"),
+                }
+            }
+        }
+        rules
+    }
+
+    fn rule(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Rule {
+        let mut rule = Rule::default();
+        let mut everyone = false;
+        let mut has_roles = false;
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "name" => rule.name = self.texts(key, value).into_iter().next(),
+                "user" => rule.users = Some(self.texts(key, value)),
+                "group" => rule.groups = Some(self.texts(key, value)),
+                "uid" => rule.uids = Some(self.ids(key, value)),
+                "gid" => rule.gids = Some(self.ids(key, value)),
+                "everyone" => match value.get_ref().as_bool() {
+                    Some(true) => everyone = true,
+                    _ => self.problem(
+                        value.span(),
+                        "`everyone` can only be true; leave it out otherwise",
+                    ),
+                },
+                "roles" => {
+                    has_roles = true;
+                    rule.roles = self.roles(key, value);
+                }
+                other => self.problem(key.span(), format!("unknown key `{other}`: a rule knows {KEYS}")),
+            }
+        }
+        let conditions =
+            rule.users.is_some() || rule.uids.is_some() || rule.groups.is_some() || rule.gids.is_some();
+        if !conditions && !everyone {
+            self.problem(
+                span.clone(),
+                "the rule has no condition: name a user, uid, group or gid, or say everyone = true",
+            );
+        }
+        if conditions && everyone {
+            self.problem(span.clone(), "`everyone` contradicts the rule's other conditions");
+        }
+        if !has_roles {
+            self.problem(span, "the rule gives no `roles`");
+        }
+        rule
+    }
+
+    fn roles(&mut self, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Vec<String> {
+        let roles = self.texts(key, value);
+        for role in &roles {
+            let fine = role.len() <= ROLE_NAME_CHARACTERS_MAX
+                && role
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte))
+                && role != "."
+                && role != "..";
+            if !fine {
+                self.problem(
+                    value.span(),
+                    format!("`{role}` is not a role name: 1 to 64 of A-Z a-z 0-9 + = , . @ _ -"),
+                );
+            }
+        }
+        roles
+    }
+
+    /// One text or a list of texts, none empty.
+    fn texts(&mut self, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Vec<String> {
+        let mut texts = Vec::new();
+        for item in items(value) {
+            match item.get_ref().as_str() {
+                Some(text) if !text.is_empty() => texts.push(text.to_owned()),
+                _ => self.problem(item.span(), format!("`{}` takes names in quotes", key.get_ref())),
+            }
+        }
+        self.not_empty(texts.is_empty() && items(value).is_empty(), key, value);
+        texts
+    }
+
+    /// One number or a list of numbers, each a user or group id.
+    fn ids(&mut self, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Vec<u32> {
+        let mut ids = Vec::new();
+        for item in items(value) {
+            let number = item.get_ref().as_integer();
+            match number.and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok()) {
+                // 4294967295 is "no id" to the kernel.
+                Some(id) if id != u32::MAX => ids.push(id),
+                _ => self.problem(
+                    item.span(),
+                    format!("`{}` takes numbers from 0 to 4294967294", key.get_ref()),
+                ),
+            }
+        }
+        self.not_empty(ids.is_empty() && items(value).is_empty(), key, value);
+        ids
+    }
+
+    fn not_empty(&mut self, empty: bool, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) {
+        if empty {
+            self.problem(value.span(), format!("`{}` must not be empty", key.get_ref()));
+        }
+    }
+}
+
+fn items<'v, 'i>(value: &'v Spanned<DeValue<'i>>) -> Vec<&'v Spanned<DeValue<'i>>> {
+    match value.get_ref().as_array() {
+        Some(list) => list.iter().collect(),
+        None => vec![value],
+    }
+}

@@ -1,0 +1,135 @@
+use hallpass_secret::Secret;
+use hallpass_types::UnixSeconds;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A future that can be kept behind a trait object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where the agent gets credentials and its view of the machine: the authority, or a test.
+pub trait CredentialSource: Send + Sync {
+    /// The machine as the authority sees it now. Asked at most once a second.
+    fn machine(&self) -> BoxFuture<'_, Result<Machine, SourceError>>;
+
+    /// New credentials for `role` on this machine.
+    fn issue(&self, role: &str) -> BoxFuture<'_, Result<Issued, SourceError>>;
+}
+
+/// Why the source gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// It could not be asked, or could not answer: what is still valid is served on.
+    #[error("the authority cannot be reached: {0}")]
+    Unavailable(String),
+    /// It answered, and the answer is no (terminated, role taken away): nothing is served any more.
+    #[error("the authority refuses: {0}")]
+    Refused(String),
+}
+
+/// The machine, as the authority knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// `i-…`
+    pub instance_id: String,
+    /// Twelve digits.
+    pub account: String,
+    /// `eu-central-1`
+    pub region: String,
+    /// `eu-central-1a`
+    pub availability_zone: String,
+    /// The machine's address.
+    pub private_ip: String,
+    /// `ami-…`
+    pub image_id: String,
+    /// `t3.micro`, or what the operator calls such a machine.
+    pub instance_type: String,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// Its name; made from the address if absent.
+    pub hostname: Option<String>,
+    /// Its hardware address, if it is to be shown.
+    pub mac: Option<String>,
+    /// `subnet-…`
+    pub subnet_id: Option<String>,
+    /// `vpc-…`
+    pub vpc_id: Option<String>,
+    /// `r-…`
+    pub reservation_id: Option<String>,
+    /// Names of security groups.
+    pub security_groups: Vec<String>,
+    /// The instance profile's ARN.
+    pub profile_arn: Option<String>,
+    /// The instance profile's id.
+    pub profile_id: Option<String>,
+    /// The roles of the profile. A rule can give no other.
+    pub roles: Vec<String>,
+    /// User data, shown to everyone on the machine.
+    pub user_data: Option<Vec<u8>>,
+    /// Tags, shown only if present: set when the instance's options allow tags in metadata.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Whether requests without a session token are served (`HttpTokens=optional`).
+    pub v1_allowed: bool,
+    /// Whether the metadata service answers at all (`HttpEndpoint=enabled`).
+    pub endpoint_enabled: bool,
+    /// When the instance was launched.
+    pub launched: UnixSeconds,
+}
+
+impl Machine {
+    /// A machine with nothing but what every one has: no profile, no roles, version 2 only, endpoint enabled.
+    #[must_use]
+    pub fn new(
+        instance_id: &str,
+        account: &str,
+        region: &str,
+        private_ip: &str,
+        launched: UnixSeconds,
+    ) -> Self {
+        Self {
+            instance_id: instance_id.to_owned(),
+            account: account.to_owned(),
+            region: region.to_owned(),
+            availability_zone: format!("{region}a"),
+            private_ip: private_ip.to_owned(),
+            image_id: "ami-00000000000000000".to_owned(),
+            instance_type: "hallpass.machine".to_owned(),
+            architecture: "x86_64".to_owned(),
+            hostname: None,
+            mac: None,
+            subnet_id: None,
+            vpc_id: None,
+            reservation_id: None,
+            security_groups: Vec::new(),
+            profile_arn: None,
+            profile_id: None,
+            roles: Vec::new(),
+            user_data: None,
+            tags: None,
+            v1_allowed: false,
+            endpoint_enabled: true,
+            launched,
+        }
+    }
+}
+
+/// One set of credentials. `Debug` shows no secret; the secrets wipe themselves when dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// The access key id; not secret, and what audit records.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret: Secret,
+    /// The session token.
+    pub token: Secret,
+    /// When they were issued.
+    pub issued_at: UnixSeconds,
+    /// When they end.
+    pub expires_at: UnixSeconds,
+    /// The account of the role.
+    pub account: String,
+    /// The role.
+    pub role_arn: String,
+}

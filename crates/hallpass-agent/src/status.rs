@@ -1,0 +1,36 @@
+use hallpass_types::UnixSeconds;
+use serde::{Deserialize, Serialize};
+
+/// What the agent is doing, for health pages and `hallpass agent status`. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// The machine it serves for, once the source has been asked.
+    pub instance_id: Option<String>,
+    /// The roles of the profile.
+    pub roles: Vec<String>,
+    /// The leases held.
+    pub leases: Vec<LeaseStatus>,
+    /// How many rules are in force.
+    pub rules: usize,
+    /// Why the newest rules file is not in force.
+    pub rules_error: Option<String>,
+    /// Why the source was last not able to answer; absent once it answers again.
+    pub last_error: Option<String>,
+}
+
+/// One lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseStatus {
+    /// The role.
+    pub role: String,
+    /// The key; not secret.
+    pub access_key_id: String,
+    /// When it was fetched.
+    pub issued_at: UnixSeconds,
+    /// When it ends.
+    pub expires_at: UnixSeconds,
+    /// Uids it was handed to, each with the first time.
+    pub issued_to: Vec<(u32, UnixSeconds)>,
+    /// Why its last renewal failed.
+    pub last_error: Option<String>,
+}

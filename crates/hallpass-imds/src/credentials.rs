@@ -1,0 +1,88 @@
+use crate::ImdsResponse;
+use hallpass_types::UnixSeconds;
+
+/// One set of credentials about to be shown. Borrowed: nothing here keeps a secret.
+#[derive(Clone, Copy)]
+pub struct CredentialView<'a> {
+    /// The access key id.
+    pub access_key_id: &'a str,
+    /// The secret access key.
+    pub secret_access_key: &'a str,
+    /// The session token.
+    pub token: &'a str,
+    /// When they were issued.
+    pub issued_at: UnixSeconds,
+    /// When they end.
+    pub expires_at: UnixSeconds,
+    /// The account of the role; the container endpoint shows it.
+    pub account: &'a str,
+    /// The role; the container endpoint shows it.
+    pub role_arn: &'a str,
+}
+
+impl std::fmt::Debug for CredentialView<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CredentialView")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer at `iam/security-credentials/ROLE`. `token_ttl` is what the session token that was used has left.
+#[must_use]
+pub fn credentials_answer(credentials: &CredentialView<'_>, token_ttl: Option<i64>) -> ImdsResponse {
+    let body = document(&[
+        ("Code", Some("Success")),
+        ("LastUpdated", Some(&credentials.issued_at.iso8601())),
+        ("Type", Some("AWS-HMAC")),
+        ("AccessKeyId", Some(credentials.access_key_id)),
+        ("SecretAccessKey", Some(credentials.secret_access_key)),
+        ("Token", Some(credentials.token)),
+        ("Expiration", Some(&credentials.expires_at.iso8601())),
+    ]);
+    let answer = ImdsResponse::text(200, body)
+        .with("Accept-Ranges", "none")
+        .with("Last-Modified", credentials.issued_at.http_date())
+        .with("Cache-Control", "no-store");
+    match token_ttl {
+        Some(left) => answer.with("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", left.to_string()),
+        None => answer,
+    }
+}
+
+/// The document at `iam/info`.
+#[must_use]
+pub fn info_document(profile_arn: &str, profile_id: &str, updated: UnixSeconds) -> String {
+    document(&[
+        ("Code", Some("Success")),
+        ("LastUpdated", Some(&updated.iso8601())),
+        ("InstanceProfileArn", Some(profile_arn)),
+        ("InstanceProfileId", Some(profile_id)),
+    ])
+}
+
+/// Two spaces, `"key" : value`, absent values `null`, no final newline: the real service's own layout.
+pub(crate) fn document(fields: &[(&str, Option<&str>)]) -> String {
+    let lines: Vec<String> = fields
+        .iter()
+        .map(|(key, value)| match value {
+            Some(value) => format!("  \"{key}\" : {}", quote(value)),
+            None => format!("  \"{key}\" : null"),
+        })
+        .collect();
+    format!("{{\n{}\n}}", lines.join(",\n"))
+}
+
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            control if (control as u32) < 0x20 => quoted.push_str(&format!("\\u{:04x}", control as u32)),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
