@@ -47,23 +47,7 @@ impl Caller {
         let mut context = Context::new();
         context.set("aws:CurrentTime", &now.iso8601());
         context.set("aws:EpochTime", &now.0.to_string());
-        context.set("aws:userid", &self.user_id);
-        context.set("aws:PrincipalAccount", self.account.as_str());
-        // For a session this is the role's ARN, not the session's.
-        let principal_arn = self.principal.role_arn.as_deref().unwrap_or(&self.principal.arn);
-        context.set("aws:PrincipalArn", principal_arn);
-        context.set("aws:PrincipalIsAWSService", if self.kind == CallerKind::Service { "true" } else { "false" });
-        let kind = match &self.kind {
-            CallerKind::Root => "Account",
-            CallerKind::User { name } => {
-                // Absent for role sessions: a policy with `${aws:username}` must not match there.
-                context.set("aws:username", name);
-                "User"
-            }
-            CallerKind::Role { .. } => "AssumedRole",
-            CallerKind::Service => "Service",
-        };
-        context.set("aws:PrincipalType", kind);
+        self.principal.fill(&mut context);
         for (key, value) in role_tags {
             context.set(&format!("aws:PrincipalTag/{key}"), value);
         }

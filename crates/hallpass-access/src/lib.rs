@@ -4,8 +4,10 @@
 //! [`authorize`] → [`Permit`] or [`Denied`]. Whatever acts on a request demands the permit.
 
 mod caller;
+mod candidate;
 
 pub use caller::{Caller, CallerKind};
+pub use candidate::{AuthenticationError, Candidate};
 
 use hallpass_policy::{Considered, Context, Decision, Effect, NamedPolicy, PolicySet, Request};
 use hallpass_types::AccountId;
@@ -28,7 +30,12 @@ impl ActionOn {
     /// An action on a resource, without condition keys of its own.
     #[must_use]
     pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
-        Self { action: action.into(), resource: resource.into(), resource_account: None, context: vec![] }
+        Self {
+            action: action.into(),
+            resource: resource.into(),
+            resource_account: None,
+            context: vec![],
+        }
     }
 
     /// The same with one more single-valued condition key.
@@ -106,7 +113,11 @@ impl Permit {
     #[must_use]
     pub fn unconditional(caller: Arc<Caller>, action: &str, reason_source: &'static str) -> Self {
         let _ = reason_source;
-        Self { caller, actions: vec![ActionOn::new(action, "*")], decisions: vec![] }
+        Self {
+            caller,
+            actions: vec![ActionOn::new(action, "*")],
+            decisions: vec![],
+        }
     }
 }
 
@@ -145,11 +156,20 @@ pub fn authorize(
             // Only a refusal pays for the explanation.
             let (decision, considered) = hallpass_policy::evaluate_explained(&request, &bundle.as_set());
             let message = decision.message(&request);
-            return Err(Box::new(Denied { action: action.clone(), decision, considered, message }));
+            return Err(Box::new(Denied {
+                action: action.clone(),
+                decision,
+                considered,
+                message,
+            }));
         }
         decisions.push(decision);
     }
-    Ok(Permit { caller: Arc::clone(caller), actions, decisions })
+    Ok(Permit {
+        caller: Arc::clone(caller),
+        actions,
+        decisions,
+    })
 }
 
 /// Asks a role's trust policy (and, where it delegates, the caller's own) whether the caller may assume it.
@@ -170,16 +190,32 @@ pub fn authorize_assume(
         let decision = match trust {
             Some(trust) => hallpass_policy::evaluate_trust(&request, trust, &bundle.as_set()),
             // An unknown role must look exactly like one that does not trust the caller.
-            None => Decision { effect: Effect::ImplicitDeny, matched: vec![], denied_by: None },
+            None => Decision {
+                effect: Effect::ImplicitDeny,
+                matched: vec![],
+                denied_by: None,
+            },
         };
         if !decision.is_allow() {
             let arn = &caller.principal.arn;
-            let message = format!("User: {arn} is not authorized to perform: {} on resource: {}", action.action, action.resource);
-            return Err(Box::new(Denied { action: action.clone(), decision, considered: vec![], message }));
+            let message = format!(
+                "User: {arn} is not authorized to perform: {} on resource: {}",
+                action.action, action.resource
+            );
+            return Err(Box::new(Denied {
+                action: action.clone(),
+                decision,
+                considered: vec![],
+                message,
+            }));
         }
         decisions.push(decision);
     }
-    Ok(Permit { caller: Arc::clone(caller), actions, decisions })
+    Ok(Permit {
+        caller: Arc::clone(caller),
+        actions,
+        decisions,
+    })
 }
 
 fn context_for(action: &ActionOn, base: &Context) -> Context {

@@ -43,11 +43,14 @@ struct Current {
     file: Arc<File>,
 }
 
+/// A file to sync, and whom to tell how it went.
+type SyncJob = (Arc<File>, oneshot::Sender<Result<(), String>>);
+
 /// The log of one server: a folder with a file for each day, one record a line.
 pub struct AuditLog {
     folder: PathBuf,
     current: Mutex<Option<Current>>,
-    sync_queue: mpsc::SyncSender<(Arc<File>, oneshot::Sender<Result<(), String>>)>,
+    sync_queue: mpsc::SyncSender<SyncJob>,
 }
 
 impl AuditLog {
@@ -57,11 +60,25 @@ impl AuditLog {
     /// [`AuditError::Open`].
     pub fn open(folder: &Path) -> Result<Self, AuditError> {
         use std::os::unix::fs::DirBuilderExt as _;
-        let open = |error| AuditError::Open { path: folder.display().to_string(), error };
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(open)?;
+        let open = |error| AuditError::Open {
+            path: folder.display().to_string(),
+            error,
+        };
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(open)?;
         let (sync_queue, jobs) = mpsc::sync_channel(SYNC_QUEUE_MAX);
-        std::thread::Builder::new().name("audit-sync".to_owned()).spawn(move || sync_loop(&jobs)).map_err(open)?;
-        Ok(Self { folder: folder.to_owned(), current: Mutex::new(None), sync_queue })
+        std::thread::Builder::new()
+            .name("audit-sync".to_owned())
+            .spawn(move || sync_loop(&jobs))
+            .map_err(open)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            current: Mutex::new(None),
+            sync_queue,
+        })
     }
 
     /// Appends one record and returns when it has got as far as `durability` asks.
@@ -93,26 +110,40 @@ impl AuditLog {
 
     fn write(&self, time: &str, line: &[u8]) -> Result<Arc<File>, AuditError> {
         let day = time.get(..10).unwrap_or("undated");
-        let mut current =
-            self.current.lock().map_err(|_| AuditError::Write("poisoned by a panic".to_owned()))?;
+        let mut current = self
+            .current
+            .lock()
+            .map_err(|_| AuditError::Write("poisoned by a panic".to_owned()))?;
         // Clocks of concurrent requests may straddle midnight; a record a second late stays in the newer file.
         if current.as_ref().is_none_or(|open| open.day.as_str() < day) {
             let path = self.folder.join(format!("{day}.jsonl"));
-            let file = open_for_append(&path)
-                .map_err(|error| AuditError::Open { path: path.display().to_string(), error })?;
-            *current = Some(Current { day: day.to_owned(), file: Arc::new(file) });
+            let file = open_for_append(&path).map_err(|error| AuditError::Open {
+                path: path.display().to_string(),
+                error,
+            })?;
+            *current = Some(Current {
+                day: day.to_owned(),
+                file: Arc::new(file),
+            });
         }
         let Some(open) = current.as_ref() else {
             return Err(AuditError::Write("no file".to_owned()));
         };
-        (&*open.file).write_all(line).map_err(|error| AuditError::Write(error.to_string()))?;
+        (&*open.file)
+            .write_all(line)
+            .map_err(|error| AuditError::Write(error.to_string()))?;
         Ok(Arc::clone(&open.file))
     }
 }
 
 /// A crash may have left half a line at the end; a line feed keeps it from swallowing the next record.
 fn open_for_append(path: &Path) -> std::io::Result<File> {
-    let mut file = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .read(true)
+        .mode(0o600)
+        .open(path)?;
     if file.metadata()?.len() > 0 {
         file.seek(SeekFrom::End(-1))?;
         let mut last = [0u8];
@@ -124,7 +155,7 @@ fn open_for_append(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-fn sync_loop(jobs: &mpsc::Receiver<(Arc<File>, oneshot::Sender<Result<(), String>>)>) {
+fn sync_loop(jobs: &mpsc::Receiver<SyncJob>) {
     while let Ok(first) = jobs.recv() {
         // Everything queued so far was written before this fsync begins, so one serves all of it; a group that
         // straddles midnight syncs both files.

@@ -49,7 +49,10 @@ pub fn latest(folder: &Path, count: usize) -> Result<Vec<Value>, ReadError> {
 }
 
 fn days(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    let fail = |error| ReadError { path: folder.display().to_string(), error };
+    let fail = |error| ReadError {
+        path: folder.display().to_string(),
+        error,
+    };
     let mut files = vec![];
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
@@ -63,7 +66,10 @@ fn days(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
 
 /// Lines that are not records (half of one, after a crash) are passed over.
 fn records(path: &Path) -> Result<impl Iterator<Item = Value>, ReadError> {
-    let file = File::open(path).map_err(|error| ReadError { path: path.display().to_string(), error })?;
+    let file = File::open(path).map_err(|error| ReadError {
+        path: path.display().to_string(),
+        error,
+    })?;
     Ok(BufReader::new(file)
         .split(b'\n')
         .map_while(Result::ok)

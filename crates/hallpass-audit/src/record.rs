@@ -136,7 +136,10 @@ impl Record {
         if let Some(record) = record.as_object_mut() {
             if let Some(code) = &self.error_code {
                 record.insert("errorCode".to_owned(), json!(code));
-                record.insert("errorMessage".to_owned(), json!(self.error_message.as_deref().map(cut)));
+                record.insert(
+                    "errorMessage".to_owned(),
+                    json!(self.error_message.as_deref().map(cut)),
+                );
             }
             if !self.resources.is_empty() {
                 let resources: Vec<_> = self.resources.iter().map(|arn| json!({ "ARN": arn })).collect();

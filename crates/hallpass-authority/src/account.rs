@@ -86,16 +86,30 @@ impl AccountState {
 
     /// Inline and attached policies of an entity. An attached policy that no longer resolves is left out: it can
     /// only have allowed, a deny inside it cannot be deleted while attached (`DeleteConflict`).
-    pub(crate) fn identity_policies(&self, inline: &[NamedPolicy], permissions: &Permissions) -> Vec<NamedPolicy> {
-        let attached = permissions.attached.iter().filter_map(|arn| self.managed_policy(arn));
+    pub(crate) fn identity_policies(
+        &self,
+        inline: &[NamedPolicy],
+        permissions: &Permissions,
+    ) -> Vec<NamedPolicy> {
+        let attached = permissions
+            .attached
+            .iter()
+            .filter_map(|arn| self.managed_policy(arn));
         inline.iter().cloned().chain(attached).collect()
     }
 
     /// How many entities a managed policy is attached to.
     pub(crate) fn attachment_count(&self, arn: &str) -> usize {
         let attached = |permissions: &Permissions| permissions.attached.iter().any(|other| other == arn);
-        self.roles.values().filter(|role| attached(&role.role.permissions)).count()
-            + self.users.values().filter(|user| attached(&user.user.permissions)).count()
+        self.roles
+            .values()
+            .filter(|role| attached(&role.role.permissions))
+            .count()
+            + self
+                .users
+                .values()
+                .filter(|user| attached(&user.user.permissions))
+                .count()
     }
 }
 
@@ -112,7 +126,10 @@ pub(crate) fn policy_arn(account: AccountId, policy: &ManagedPolicy) -> String {
 }
 
 pub(crate) fn profile_arn(account: AccountId, profile: &InstanceProfile) -> String {
-    iam_arn(account, &format!("instance-profile{}{}", profile.path, profile.name))
+    iam_arn(
+        account,
+        &format!("instance-profile{}{}", profile.path, profile.name),
+    )
 }
 
 pub(crate) fn iam_arn(account: AccountId, resource: &str) -> String {
@@ -120,7 +137,11 @@ pub(crate) fn iam_arn(account: AccountId, resource: &str) -> String {
 }
 
 pub(crate) fn compile_role(role: Role) -> CompiledRole {
-    let trust = compile(&format!("role/{} trust policy", role.name), &role.trust, PolicyKind::Trust);
+    let trust = compile(
+        &format!("role/{} trust policy", role.name),
+        &role.trust,
+        PolicyKind::Trust,
+    );
     let inline = compile_inline("role", &role.name, &role.permissions);
     CompiledRole { role, trust, inline }
 }
@@ -132,7 +153,10 @@ pub(crate) fn compile_user(user: User) -> CompiledUser {
 
 pub(crate) fn compile_policy(account: AccountId, policy: ManagedPolicy) -> CompiledPolicy {
     let arn = policy_arn(account, &policy);
-    let document = policy.versions.get(&policy.default_version).map_or("", |version| &version.document);
+    let document = policy
+        .versions
+        .get(&policy.default_version)
+        .map_or("", |version| &version.document);
     let compiled = compile(&arn, document, PolicyKind::Identity).unwrap_or_else(|| managed::deny_all(&arn));
     CompiledPolicy { policy, compiled }
 }

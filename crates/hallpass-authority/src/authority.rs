@@ -106,13 +106,20 @@ impl Authority {
         let mut state = State::default();
         let listing = store.list(PREFIX).await?;
         // Accounts first: the other kinds live inside them.
-        let (accounts, others): (Vec<_>, Vec<_>) =
-            listing.entries.into_iter().partition(|entry| entry.key.ends_with("/account/"));
+        let (accounts, others): (Vec<_>, Vec<_>) = listing
+            .entries
+            .into_iter()
+            .partition(|entry| entry.key.ends_with("/account/"));
         for entry in accounts.into_iter().chain(others) {
             state.apply(&entry.key, Some(&entry.value), entry.mod_revision)?;
         }
         Ok(Self {
-            env: Environment { region: region.to_owned(), machine, entropy, keyring },
+            env: Environment {
+                region: region.to_owned(),
+                machine,
+                entropy,
+                keyring,
+            },
             store,
             state: RwLock::new(state),
             writing: tokio::sync::Mutex::new(()),
@@ -141,7 +148,8 @@ impl Authority {
         entropy.fill(&mut random);
         // Twelve digits, the first not zero, as AWS hands them out.
         let number = 100_000_000_000 + u64::from_be_bytes(random) % 900_000_000_000;
-        let account = AccountId::from_number(number).map_err(|error| ApiError::validation(error.to_string()))?;
+        let account =
+            AccountId::from_number(number).map_err(|error| ApiError::validation(error.to_string()))?;
         let user = crate::entity::User {
             name: "admin".to_owned(),
             path: "/".to_owned(),
@@ -155,12 +163,22 @@ impl Authority {
         let (key_op, access_key_id, secret) = self.new_access_key(account, Some("admin"), now)?;
         let account_key = key(account, "account", "");
         let ops = vec![
-            put(account_key, &Account { id: account, created: now }),
+            put(
+                account_key,
+                &Account {
+                    id: account,
+                    created: now,
+                },
+            ),
             put(key(account, "user", "admin"), &user),
             key_op,
         ];
         self.commit(ops).await?;
-        Ok(Bootstrap { account, access_key_id, secret })
+        Ok(Bootstrap {
+            account,
+            access_key_id,
+            secret,
+        })
     }
 
     pub(crate) fn new_access_key(
@@ -176,7 +194,9 @@ impl Authority {
     #[must_use]
     pub fn action_info(&self, service: Service, action: &str) -> Option<ActionInfo> {
         let found = find(service, action)?;
-        let read_only = ["Get", "List", "Describe", "Simulate"].iter().any(|verb| found.name.starts_with(verb));
+        let read_only = ["Get", "List", "Describe", "Simulate"]
+            .iter()
+            .any(|verb| found.name.starts_with(verb));
         Some(ActionInfo { read_only })
     }
 
@@ -185,8 +205,9 @@ impl Authority {
     /// # Errors
     /// [`ApiError`]: `InvalidAction`, or a parameter without which the resource cannot be named.
     pub fn requirement(&self, call: &Call) -> Result<Requirement, ApiError> {
-        let action = find(call.service, &call.action)
-            .ok_or_else(|| ApiError::invalid_action(&call.action, call.params.get("Version").unwrap_or("")))?;
+        let action = find(call.service, &call.action).ok_or_else(|| {
+            ApiError::invalid_action(&call.action, call.params.get("Version").unwrap_or(""))
+        })?;
         let state = self.read();
         (action.requirement)(&self.ctx(&state, call)?)
     }
@@ -197,10 +218,15 @@ impl Authority {
     /// [`ApiError`]; nothing was changed then.
     pub async fn execute(&self, permit: &Permit, call: &Call) -> Result<Answer, ApiError> {
         if !Arc::ptr_eq(permit.caller(), &call.caller) {
-            return Err(ApiError::new("ServiceFailure", 500, "The permit is for another caller."));
+            return Err(ApiError::new(
+                "ServiceFailure",
+                500,
+                "The permit is for another caller.",
+            ));
         }
-        let action = find(call.service, &call.action)
-            .ok_or_else(|| ApiError::invalid_action(&call.action, call.params.get("Version").unwrap_or("")))?;
+        let action = find(call.service, &call.action).ok_or_else(|| {
+            ApiError::invalid_action(&call.action, call.params.get("Version").unwrap_or(""))
+        })?;
         {
             // Most calls read: they never queue behind a write.
             let state = self.read();
@@ -226,7 +252,11 @@ impl Authority {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(ApiError::new("ConcurrentModification", 409, "The entity is being changed by another request."))
+        Err(ApiError::new(
+            "ConcurrentModification",
+            409,
+            "The entity is being changed by another request.",
+        ))
     }
 
     pub(crate) async fn commit(&self, ops: Vec<Op>) -> Result<(), ApiError> {
@@ -238,7 +268,10 @@ impl Authority {
     }
 
     fn apply(&self, ops: &[Op], revision: u64) {
-        let mut state = self.state.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .state
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for op in ops {
             let applied = match op {
                 Op::Put(key, value) => state.apply(key, Some(value), revision),
@@ -254,39 +287,57 @@ impl Authority {
     async fn catch_up(&self) -> Result<(), ApiError> {
         let listing = self.store.list(PREFIX).await?;
         let mut fresh = State::default();
-        let (accounts, others): (Vec<_>, Vec<_>) =
-            listing.entries.into_iter().partition(|entry| entry.key.ends_with("/account/"));
+        let (accounts, others): (Vec<_>, Vec<_>) = listing
+            .entries
+            .into_iter()
+            .partition(|entry| entry.key.ends_with("/account/"));
         for entry in accounts.into_iter().chain(others) {
             fresh
                 .apply(&entry.key, Some(&entry.value), entry.mod_revision)
                 .map_err(|error| ApiError::new("ServiceFailure", 500, error.to_string()))?;
         }
-        *self.state.write().unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
+        *self
+            .state
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
         Ok(())
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
         // A panic while the lock was held cannot leave a half-applied entity: each is replaced whole.
-        self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn ctx<'a>(&'a self, state: &'a State, call: &'a Call) -> Result<Ctx<'a>, ApiError> {
         let account = state
             .account(call.caller.account)
             .ok_or_else(|| ApiError::new("InvalidClientTokenId", 403, "The account does not exist."))?;
-        Ok(Ctx { state, account, call, env: &self.env })
+        Ok(Ctx {
+            state,
+            account,
+            call,
+            env: &self.env,
+        })
     }
 
     /// The policies that bear on `caller` now, and its role's or user's tags.
     #[must_use]
     pub fn policies_for(&self, caller: &Caller) -> (PolicyBundle, Vec<(String, String)>) {
         let state = self.read();
-        let Some(account) = state.account(caller.account) else { return Default::default() };
+        let Some(account) = state.account(caller.account) else {
+            return Default::default();
+        };
         bundle_for(account, caller)
     }
 
     /// Runs `read` on one account's state.
-    pub(crate) fn with_account<T>(&self, id: AccountId, read: impl FnOnce(&State, &AccountState) -> T) -> Option<T> {
+    pub(crate) fn with_account<T>(
+        &self,
+        id: AccountId,
+        read: impl FnOnce(&State, &AccountState) -> T,
+    ) -> Option<T> {
         let state = self.read();
         state.account(id).map(|account| read(&state, account))
     }
@@ -313,23 +364,38 @@ pub(crate) fn bundle_for(account: &AccountState, caller: &Caller) -> (PolicyBund
     };
     let mut tags = vec![];
     if let Some(permissions) = permissions {
-        tags = permissions.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+        tags = permissions
+            .tags
+            .iter()
+            .map(|tag| (tag.key.clone(), tag.value.clone()))
+            .collect();
         if let Some(arn) = &permissions.boundary {
             // A boundary that no longer resolves allows nothing.
-            bundle.boundary = Some(account.managed_policy(arn).unwrap_or_else(|| crate::managed::deny_all(arn)));
+            bundle.boundary = Some(
+                account
+                    .managed_policy(arn)
+                    .unwrap_or_else(|| crate::managed::deny_all(arn)),
+            );
         }
     }
     if let Some(session) = &caller.session
         && !(session.session_policies.is_empty() && session.session_policy_arns.is_empty())
     {
-        let parsed = session.session_policies.iter().enumerate().map(|(index, document)| {
-            let name = format!("session policy {}", index + 1);
-            match Policy::parse(document, PolicyKind::Session) {
-                Ok(policy) => NamedPolicy::new(&name, policy),
-                Err(_) => crate::managed::deny_all(&name),
-            }
-        });
-        let named = session.session_policy_arns.iter().filter_map(|arn| account.managed_policy(arn));
+        let parsed = session
+            .session_policies
+            .iter()
+            .enumerate()
+            .map(|(index, document)| {
+                let name = format!("session policy {}", index + 1);
+                match Policy::parse(document, PolicyKind::Session) {
+                    Ok(policy) => NamedPolicy::new(&name, policy),
+                    Err(_) => crate::managed::deny_all(&name),
+                }
+            });
+        let named = session
+            .session_policy_arns
+            .iter()
+            .filter_map(|arn| account.managed_policy(arn));
         bundle.session = Some(parsed.chain(named).collect());
     }
     (bundle, tags)

@@ -49,9 +49,15 @@ impl Service {
     #[must_use]
     pub fn protocol(self) -> Protocol {
         match self {
-            Self::Iam => Protocol::Query { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" },
-            Self::Sts => Protocol::Query { namespace: "https://sts.amazonaws.com/doc/2011-06-15/" },
-            Self::Ec2 => Protocol::Ec2 { namespace: "http://ec2.amazonaws.com/doc/2016-11-15/" },
+            Self::Iam => Protocol::Query {
+                namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+            },
+            Self::Sts => Protocol::Query {
+                namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+            },
+            Self::Ec2 => Protocol::Ec2 {
+                namespace: "http://ec2.amazonaws.com/doc/2016-11-15/",
+            },
         }
     }
 }
@@ -115,15 +121,30 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn read(xml: hallpass_wire::XmlWriter) -> Result<Self, ApiError> {
-        Ok(Self { answer: Answer { xml: xml.finish(), made: vec![] }, ops: vec![] })
+        Ok(Self {
+            answer: Answer {
+                xml: xml.finish(),
+                made: vec![],
+            },
+            ops: vec![],
+        })
     }
 
     pub(crate) fn wrote(ops: Vec<Op>) -> Result<Self, ApiError> {
-        Ok(Self { answer: Answer::default(), ops })
+        Ok(Self {
+            answer: Answer::default(),
+            ops,
+        })
     }
 
     pub(crate) fn made(xml: hallpass_wire::XmlWriter, ops: Vec<Op>) -> Result<Self, ApiError> {
-        Ok(Self { answer: Answer { xml: xml.finish(), made: vec![] }, ops })
+        Ok(Self {
+            answer: Answer {
+                xml: xml.finish(),
+                made: vec![],
+            },
+            ops,
+        })
     }
 
     pub(crate) fn noting(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -160,14 +181,22 @@ impl Ctx<'_> {
         self.param(name)
             .map(|text| {
                 text.parse().map_err(|_| {
-                    ApiError::new("MalformedInput", 400, format!("The value of {name} must be an integer"))
+                    ApiError::new(
+                        "MalformedInput",
+                        400,
+                        format!("The value of {name} must be an integer"),
+                    )
                 })
             })
             .transpose()
     }
 
     /// One page of `items`, by `Marker` and `MaxItems`; the second part is the marker of the next page.
-    pub(crate) fn page<T>(&self, items: Vec<T>, name: impl Fn(&T) -> String) -> Result<(Vec<T>, Option<String>), ApiError> {
+    pub(crate) fn page<T>(
+        &self,
+        items: Vec<T>,
+        name: impl Fn(&T) -> String,
+    ) -> Result<(Vec<T>, Option<String>), ApiError> {
         let size = self.integer("MaxItems")?.unwrap_or(100);
         if !(1..=1_000).contains(&size) {
             return Err(ApiError::validation(format!(
@@ -177,10 +206,17 @@ impl Ctx<'_> {
         }
         let size = usize::try_from(size).unwrap_or(100);
         let after = self.param("Marker").unwrap_or_default();
-        let mut rest: Vec<T> = items.into_iter().filter(|item| name(item).as_str() > after).collect();
+        let mut rest: Vec<T> = items
+            .into_iter()
+            .filter(|item| name(item).as_str() > after)
+            .collect();
         let is_truncated = rest.len() > size;
         rest.truncate(size);
-        let marker = if is_truncated { rest.last().map(&name) } else { None };
+        let marker = if is_truncated {
+            rest.last().map(&name)
+        } else {
+            None
+        };
         Ok((rest, marker))
     }
 }

@@ -39,7 +39,10 @@ pub(crate) const ACTIONS: &[Action] = actions! {
 };
 
 fn dry_run(ctx: &Ctx<'_>) -> Result<(), ApiError> {
-    if ctx.param("DryRun").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    if ctx
+        .param("DryRun")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    {
         return Err(ApiError::new(
             "DryRunOperation",
             412,
@@ -50,7 +53,13 @@ fn dry_run(ctx: &Ctx<'_>) -> Result<(), ApiError> {
 }
 
 fn instance_arn(ctx: &Ctx<'_>, id: &str) -> String {
-    Arn::aws("ec2", &ctx.env.region, ctx.account.id().as_str(), &format!("instance/{id}")).to_string()
+    Arn::aws(
+        "ec2",
+        &ctx.env.region,
+        ctx.account.id().as_str(),
+        &format!("instance/{id}"),
+    )
+    .to_string()
 }
 
 fn action(ctx: &Ctx<'_>) -> String {
@@ -82,7 +91,9 @@ fn instances_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     if ids.is_empty() {
         ctx.required("InstanceId")?;
     }
-    Ok(Requirement::Actions(ids.into_iter().map(|id| on_instance(ctx, id)).collect()))
+    Ok(Requirement::Actions(
+        ids.into_iter().map(|id| on_instance(ctx, id)).collect(),
+    ))
 }
 
 fn tags_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
@@ -91,13 +102,21 @@ fn tags_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     if ids.is_empty() {
         ctx.required("ResourceId.1")?;
     }
-    Ok(Requirement::Actions(ids.into_iter().map(|id| with_request_tags(on_instance(ctx, id), &tags)).collect()))
+    Ok(Requirement::Actions(
+        ids.into_iter()
+            .map(|id| with_request_tags(on_instance(ctx, id), &tags))
+            .collect(),
+    ))
 }
 
 fn request_tags(ctx: &Ctx<'_>) -> Vec<Tag> {
     let field = |tag: &mut BTreeMap<String, String>, name| tag.remove(name).unwrap_or_default();
     let tags = ctx.call.params.structures("Tag").into_iter();
-    tags.map(|mut tag| Tag { key: field(&mut tag, "Key"), value: field(&mut tag, "Value") }).collect()
+    tags.map(|mut tag| Tag {
+        key: field(&mut tag, "Key"),
+        value: field(&mut tag, "Value"),
+    })
+    .collect()
 }
 
 /// Tags given at launch for the instance: `TagSpecification.N.ResourceType=instance`, `….Tag.M.Key`.
@@ -108,9 +127,17 @@ fn launch_tags(ctx: &Ctx<'_>) -> Result<Vec<Tag>, ApiError> {
             continue;
         }
         for number in 1.. {
-            let Some(key) = specification.get(&format!("Tag.{number}.Key")) else { break };
-            let value = specification.get(&format!("Tag.{number}.Value")).cloned().unwrap_or_default();
-            tags.push(Tag { key: key.clone(), value });
+            let Some(key) = specification.get(&format!("Tag.{number}.Key")) else {
+                break;
+            };
+            let value = specification
+                .get(&format!("Tag.{number}.Value"))
+                .cloned()
+                .unwrap_or_default();
+            tags.push(Tag {
+                key: key.clone(),
+                value,
+            });
         }
     }
     names::check_tags(&tags)?;
@@ -123,11 +150,17 @@ fn named_profile<'a>(ctx: &'a Ctx<'_>) -> Result<Option<&'a Arc<InstanceProfile>
         ApiError::new(
             "InvalidParameterValue",
             400,
-            format!("Value ({value}) for parameter iamInstanceProfile.{what} is invalid. Invalid IAM Instance Profile {what}"),
+            format!(
+                "Value ({value}) for parameter iamInstanceProfile.{what} is invalid. Invalid IAM Instance Profile {what}"
+            ),
         )
     };
     if let Some(name) = ctx.param("IamInstanceProfile.Name") {
-        return ctx.account.profile(name).map(Some).ok_or_else(|| invalid("name", name));
+        return ctx
+            .account
+            .profile(name)
+            .map(Some)
+            .ok_or_else(|| invalid("name", name));
     }
     if let Some(arn) = ctx.param("IamInstanceProfile.Arn") {
         let found = arn.rsplit('/').next().and_then(|name| ctx.account.profile(name));
@@ -141,7 +174,11 @@ fn named_profile<'a>(ctx: &'a Ctx<'_>) -> Result<Option<&'a Arc<InstanceProfile>
 
 /// Whoever gives a profile to an instance passes its roles.
 fn pass_roles(ctx: &Ctx<'_>, profile: Option<&Arc<InstanceProfile>>) -> Vec<ActionOn> {
-    profile.into_iter().flat_map(|profile| profile.roles.iter()).map(|role| pass_role(ctx, role)).collect()
+    profile
+        .into_iter()
+        .flat_map(|profile| profile.roles.iter())
+        .map(|role| pass_role(ctx, role))
+        .collect()
 }
 
 fn run_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
@@ -156,11 +193,19 @@ fn run_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     if let Some(tokens) = ctx.param("MetadataOptions.HttpTokens") {
         on_instances = on_instances.with("ec2:MetadataHttpTokens", tokens);
     }
-    let image = Arn::aws("ec2", &ctx.env.region, "", &format!("image/{}", ctx.required("ImageId")?));
-    let mut actions =
-        vec![with_request_tags(on_instances, &tags), ActionOn::new("ec2:RunInstances", image.to_string())];
+    let image = Arn::aws(
+        "ec2",
+        &ctx.env.region,
+        "",
+        &format!("image/{}", ctx.required("ImageId")?),
+    );
+    let mut actions = vec![
+        with_request_tags(on_instances, &tags),
+        ActionOn::new("ec2:RunInstances", image.to_string()),
+    ];
     if !tags.is_empty() {
-        let tagging = ActionOn::new("ec2:CreateTags", instance_arn(ctx, "*")).with("ec2:CreateAction", "RunInstances");
+        let tagging =
+            ActionOn::new("ec2:CreateTags", instance_arn(ctx, "*")).with("ec2:CreateAction", "RunInstances");
         actions.push(with_request_tags(tagging, &tags));
     }
     actions.extend(pass_roles(ctx, profile));
@@ -170,7 +215,11 @@ fn run_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
 fn run(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let count = |name: &str| -> Result<i64, ApiError> {
         ctx.required(name)?.parse().map_err(|_| {
-            ApiError::new("InvalidParameterValue", 400, format!("Value for parameter {name} is invalid."))
+            ApiError::new(
+                "InvalidParameterValue",
+                400,
+                format!("Value for parameter {name} is invalid."),
+            )
         })
     };
     let (least, most) = (count("MinCount")?, count("MaxCount")?);
@@ -178,18 +227,32 @@ fn run(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         return Err(ApiError::new(
             "InvalidParameterValue",
             400,
-            format!("MinCount and MaxCount must lie between 1 and {LAUNCH_MAX}, MinCount not above MaxCount."),
+            format!(
+                "MinCount and MaxCount must lie between 1 and {LAUNCH_MAX}, MinCount not above MaxCount."
+            ),
         ));
     }
     let user_data = ctx.param("UserData").map(str::to_owned);
-    if user_data.as_ref().is_some_and(|data| data.len() > USER_DATA_CHARS_MAX) {
-        return Err(ApiError::new("InvalidParameterValue", 400, "User data is limited to 16384 bytes"));
+    if user_data
+        .as_ref()
+        .is_some_and(|data| data.len() > USER_DATA_CHARS_MAX)
+    {
+        return Err(ApiError::new(
+            "InvalidParameterValue",
+            400,
+            "User data is limited to 16384 bytes",
+        ));
     }
     let client_token = ctx.param("ClientToken").map(str::to_owned);
     if client_token.is_some() {
         // The same token again: the same instances, not new ones.
-        let earlier: Vec<&Instance> =
-            ctx.account.instances.values().map(|i| &**i).filter(|i| i.client_token == client_token).collect();
+        let earlier: Vec<&Instance> = ctx
+            .account
+            .instances
+            .values()
+            .map(|i| &**i)
+            .filter(|i| i.client_token == client_token)
+            .collect();
         if !earlier.is_empty() {
             let mut xml = XmlWriter::new();
             reservation_xml(ctx, &mut xml, &earlier);
@@ -220,10 +283,17 @@ fn run(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             metadata_options: metadata_options(ctx, "MetadataOptions.", MetadataOptions::default()),
         })
         .collect();
-    let ops = launched.iter().map(|instance| put_instance(ctx, instance)).collect();
+    let ops = launched
+        .iter()
+        .map(|instance| put_instance(ctx, instance))
+        .collect();
     let mut xml = XmlWriter::new();
     reservation_xml(ctx, &mut xml, &launched.iter().collect::<Vec<_>>());
-    let ids = launched.iter().map(|instance| instance.id.as_str()).collect::<Vec<_>>().join(",");
+    let ids = launched
+        .iter()
+        .map(|instance| instance.id.as_str())
+        .collect::<Vec<_>>()
+        .join(",");
     Ok(Outcome::made(xml, ops)?.noting("instanceIds", ids))
 }
 
@@ -249,10 +319,16 @@ fn metadata_options(ctx: &Ctx<'_>, prefix: &str, mut options: MetadataOptions) -
 }
 
 fn reservation_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, instances: &[&Instance]) {
-    let reservation = instances.first().map(|instance| instance.reservation_id.as_str()).unwrap_or_default();
-    xml.text("reservationId", reservation).text("ownerId", ctx.account.id().as_str());
+    let reservation = instances
+        .first()
+        .map(|instance| instance.reservation_id.as_str())
+        .unwrap_or_default();
+    xml.text("reservationId", reservation)
+        .text("ownerId", ctx.account.id().as_str());
     xml.element("groupSet", |_| {});
-    xml.list("instancesSet", "item", instances, |xml, instance| instance_xml(ctx, xml, instance));
+    xml.list("instancesSet", "item", instances, |xml, instance| {
+        instance_xml(ctx, xml, instance)
+    });
 }
 
 fn state_xml(xml: &mut XmlWriter, name: &str, state: InstanceState) {
@@ -266,21 +342,33 @@ fn state_xml(xml: &mut XmlWriter, name: &str, state: InstanceState) {
 }
 
 fn profile_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, instance: &Instance) {
-    if let Some(profile) = instance.profile.as_deref().and_then(|name| ctx.account.profile(name)) {
+    if let Some(profile) = instance
+        .profile
+        .as_deref()
+        .and_then(|name| ctx.account.profile(name))
+    {
         xml.element("iamInstanceProfile", |xml| {
-            xml.text("arn", profile_arn(ctx.account.id(), profile)).text("id", &profile.id);
+            xml.text("arn", profile_arn(ctx.account.id(), profile))
+                .text("id", &profile.id);
         });
     }
 }
 
 fn instance_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, instance: &Instance) {
-    xml.text("instanceId", &instance.id).text("imageId", &instance.image_id);
+    xml.text("instanceId", &instance.id)
+        .text("imageId", &instance.image_id);
     state_xml(xml, "instanceState", instance.state);
-    xml.text("privateDnsName", "").text("dnsName", "").text("reason", "").text("amiLaunchIndex", "0");
+    xml.text("privateDnsName", "")
+        .text("dnsName", "")
+        .text("reason", "")
+        .text("amiLaunchIndex", "0");
     xml.element("productCodes", |_| {});
-    xml.text("instanceType", &instance.instance_type).text("launchTime", instance.launched.iso8601());
+    xml.text("instanceType", &instance.instance_type)
+        .text("launchTime", instance.launched.iso8601());
     xml.element("placement", |xml| {
-        xml.text("availabilityZone", format!("{}a", ctx.env.region)).text("groupName", "").text("tenancy", "default");
+        xml.text("availabilityZone", format!("{}a", ctx.env.region))
+            .text("groupName", "")
+            .text("tenancy", "default");
     });
     xml.element("monitoring", |xml| {
         xml.text("state", "disabled");
@@ -289,9 +377,12 @@ fn instance_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, instance: &Instance) {
         xml.text("privateIpAddress", &instance.private_ip);
     }
     xml.element("groupSet", |_| {});
-    xml.text("architecture", "x86_64").text("rootDeviceType", "ebs").text("rootDeviceName", "/dev/xvda");
+    xml.text("architecture", "x86_64")
+        .text("rootDeviceType", "ebs")
+        .text("rootDeviceName", "/dev/xvda");
     xml.element("blockDeviceMapping", |_| {});
-    xml.text("virtualizationType", "hvm").optional("clientToken", instance.client_token.as_deref());
+    xml.text("virtualizationType", "hvm")
+        .optional("clientToken", instance.client_token.as_deref());
     tag_set_xml(xml, &instance.tags);
     profile_xml(ctx, xml, instance);
     xml.element("metadataOptions", |xml| {
@@ -308,20 +399,35 @@ fn tag_set_xml(xml: &mut XmlWriter, tags: &[Tag]) {
 fn metadata_options_xml(xml: &mut XmlWriter, options: &MetadataOptions) {
     let switch = |on: bool| if on { "enabled" } else { "disabled" };
     xml.text("state", "applied")
-        .text("httpTokens", if options.http_tokens_required { "required" } else { "optional" })
+        .text(
+            "httpTokens",
+            if options.http_tokens_required {
+                "required"
+            } else {
+                "optional"
+            },
+        )
         .text("httpPutResponseHopLimit", options.hop_limit.to_string())
         .text("httpEndpoint", switch(options.http_endpoint_enabled))
         .text("instanceMetadataTags", switch(options.instance_tags));
 }
 
 fn not_found(id: &str) -> ApiError {
-    ApiError::new("InvalidInstanceID.NotFound", 400, format!("The instance ID '{id}' does not exist"))
+    ApiError::new(
+        "InvalidInstanceID.NotFound",
+        400,
+        format!("The instance ID '{id}' does not exist"),
+    )
 }
 
 fn instance<'a>(ctx: &'a Ctx<'_>, id: &str) -> Result<&'a Arc<Instance>, ApiError> {
     let digits = id.strip_prefix("i-").unwrap_or_default();
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(ApiError::new("InvalidInstanceID.Malformed", 400, format!("Invalid id: \"{id}\"")));
+        return Err(ApiError::new(
+            "InvalidInstanceID.Malformed",
+            400,
+            format!("Invalid id: \"{id}\""),
+        ));
     }
     ctx.account.instances.get(id).ok_or_else(|| not_found(id))
 }
@@ -335,19 +441,30 @@ fn describe(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     for instance in ctx.account.instances.values() {
         let named = ids.is_empty() || ids.contains(&instance.id.as_str());
         if named && passes_filters(ctx, instance)? {
-            reservations.entry(&instance.reservation_id).or_default().push(instance);
+            reservations
+                .entry(&instance.reservation_id)
+                .or_default()
+                .push(instance);
         }
     }
     let mut xml = XmlWriter::new();
-    xml.list("reservationSet", "item", reservations.values(), |xml, instances| reservation_xml(ctx, xml, instances));
+    xml.list(
+        "reservationSet",
+        "item",
+        reservations.values(),
+        |xml, instances| reservation_xml(ctx, xml, instances),
+    );
     Outcome::read(xml)
 }
 
 fn passes_filters(ctx: &Ctx<'_>, instance: &Instance) -> Result<bool, ApiError> {
     for filter in ctx.call.params.structures("Filter") {
         let name = filter.get("Name").map(String::as_str).unwrap_or_default();
-        let values: Vec<&str> =
-            filter.iter().filter(|(key, _)| key.starts_with("Value.")).map(|(_, value)| value.as_str()).collect();
+        let values: Vec<&str> = filter
+            .iter()
+            .filter(|(key, _)| key.starts_with("Value."))
+            .map(|(_, value)| value.as_str())
+            .collect();
         let own: Vec<String> = match name {
             "instance-id" => vec![instance.id.clone()],
             "image-id" => vec![instance.image_id.clone()],
@@ -369,9 +486,18 @@ fn passes_filters(ctx: &Ctx<'_>, instance: &Instance) -> Result<bool, ApiError> 
             "iam-instance-profile.name" => instance.profile.iter().cloned().collect(),
             "tag-key" => instance.tags.iter().map(|tag| tag.key.clone()).collect(),
             _ => match name.strip_prefix("tag:") {
-                Some(key) => instance.tags.iter().filter(|tag| tag.key == key).map(|tag| tag.value.clone()).collect(),
+                Some(key) => instance
+                    .tags
+                    .iter()
+                    .filter(|tag| tag.key == key)
+                    .map(|tag| tag.value.clone())
+                    .collect(),
                 None => {
-                    return Err(ApiError::new("InvalidParameterValue", 400, format!("The filter '{name}' is invalid")));
+                    return Err(ApiError::new(
+                        "InvalidParameterValue",
+                        400,
+                        format!("The filter '{name}' is invalid"),
+                    ));
                 }
             },
         };
@@ -414,13 +540,17 @@ fn associate_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
 
 fn associated<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<Instance>, ApiError> {
     let id = ctx.required("AssociationId")?;
-    ctx.account.instances.values().find(|instance| instance.association_id.as_deref() == Some(id)).ok_or_else(|| {
-        ApiError::new(
-            "InvalidAssociationID.NotFound",
-            400,
-            format!("An invalid association-id of '{id}' was given"),
-        )
-    })
+    ctx.account
+        .instances
+        .values()
+        .find(|instance| instance.association_id.as_deref() == Some(id))
+        .ok_or_else(|| {
+            ApiError::new(
+                "InvalidAssociationID.NotFound",
+                400,
+                format!("An invalid association-id of '{id}' was given"),
+            )
+        })
 }
 
 fn association_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
@@ -433,21 +563,30 @@ fn association_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
 }
 
 fn replace_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
-    let Requirement::Actions(mut actions) = association_requirement(ctx)? else { return association_requirement(ctx) };
+    let Requirement::Actions(mut actions) = association_requirement(ctx)? else {
+        return association_requirement(ctx);
+    };
     actions.extend(pass_roles(ctx, named_profile(ctx)?));
     Ok(Requirement::Actions(actions))
 }
 
 fn association_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, instance: &Instance, state: &str) {
-    xml.text("associationId", instance.association_id.as_deref().unwrap_or_default())
-        .text("instanceId", &instance.id);
+    xml.text(
+        "associationId",
+        instance.association_id.as_deref().unwrap_or_default(),
+    )
+    .text("instanceId", &instance.id);
     profile_xml(ctx, xml, instance);
     xml.text("state", state).text("timestamp", ctx.call.now.iso8601());
 }
 
 fn required_profile<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<InstanceProfile>, ApiError> {
     named_profile(ctx)?.ok_or_else(|| {
-        ApiError::new("MissingParameter", 400, "The request must contain the parameter IamInstanceProfile")
+        ApiError::new(
+            "MissingParameter",
+            400,
+            "The request must contain the parameter IamInstanceProfile",
+        )
     })
 }
 
@@ -455,15 +594,23 @@ fn associate(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut next = Instance::clone(instance(ctx, ctx.required("InstanceId")?)?);
     let profile = required_profile(ctx)?;
     if next.state != InstanceState::Running {
-        return Err(incorrect_state(&next.id, "The instance is not in the 'running' state"));
+        return Err(incorrect_state(
+            &next.id,
+            "The instance is not in the 'running' state",
+        ));
     }
     if next.profile.is_some() {
-        return Err(incorrect_state(&next.id, "There is an existing association for instance"));
+        return Err(incorrect_state(
+            &next.id,
+            "There is an existing association for instance",
+        ));
     }
     next.profile = Some(profile.name.clone());
     next.association_id = Some(format!("iip-assoc-{}", random_hex(&*ctx.env.entropy, 17)));
     let mut xml = XmlWriter::new();
-    xml.element("iamInstanceProfileAssociation", |xml| association_xml(ctx, xml, &next, "associating"));
+    xml.element("iamInstanceProfileAssociation", |xml| {
+        association_xml(ctx, xml, &next, "associating")
+    });
     Outcome::made(xml, vec![put_instance(ctx, &next)])
 }
 
@@ -474,7 +621,9 @@ fn incorrect_state(id: &str, why: &str) -> ApiError {
 fn disassociate(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut next = Instance::clone(associated(ctx)?);
     let mut xml = XmlWriter::new();
-    xml.element("iamInstanceProfileAssociation", |xml| association_xml(ctx, xml, &next, "disassociating"));
+    xml.element("iamInstanceProfileAssociation", |xml| {
+        association_xml(ctx, xml, &next, "disassociating")
+    });
     next.profile = None;
     next.association_id = None;
     Outcome::made(xml, vec![put_instance(ctx, &next)])
@@ -485,7 +634,9 @@ fn replace(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     next.profile = Some(required_profile(ctx)?.name.clone());
     next.association_id = Some(format!("iip-assoc-{}", random_hex(&*ctx.env.entropy, 17)));
     let mut xml = XmlWriter::new();
-    xml.element("iamInstanceProfileAssociation", |xml| association_xml(ctx, xml, &next, "associating"));
+    xml.element("iamInstanceProfileAssociation", |xml| {
+        association_xml(ctx, xml, &next, "associating")
+    });
     Outcome::made(xml, vec![put_instance(ctx, &next)])
 }
 
@@ -495,25 +646,40 @@ fn describe_associations(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     for filter in ctx.call.params.structures("Filter") {
         match filter.get("Name").map(String::as_str) {
             Some("instance-id") => {
-                wanted_instances
-                    .extend(filter.iter().filter(|(key, _)| key.starts_with("Value.")).map(|(_, id)| id.clone()));
+                wanted_instances.extend(
+                    filter
+                        .iter()
+                        .filter(|(key, _)| key.starts_with("Value."))
+                        .map(|(_, id)| id.clone()),
+                );
             }
             Some("state") => {}
             other => {
                 let name = other.unwrap_or_default();
-                return Err(ApiError::new("InvalidParameterValue", 400, format!("The filter '{name}' is invalid")));
+                return Err(ApiError::new(
+                    "InvalidParameterValue",
+                    400,
+                    format!("The filter '{name}' is invalid"),
+                ));
             }
         }
     }
     let found = ctx.account.instances.values().filter(|instance| {
-        let Some(association) = instance.association_id.as_deref() else { return false };
+        let Some(association) = instance.association_id.as_deref() else {
+            return false;
+        };
         (ids.is_empty() || ids.contains(&association))
             && (wanted_instances.is_empty() || wanted_instances.contains(&instance.id))
     });
     let mut xml = XmlWriter::new();
-    xml.list("iamInstanceProfileAssociationSet", "item", found, |xml, instance| {
-        association_xml(ctx, xml, instance, "associated");
-    });
+    xml.list(
+        "iamInstanceProfileAssociationSet",
+        "item",
+        found,
+        |xml, instance| {
+            association_xml(ctx, xml, instance, "associated");
+        },
+    );
     Outcome::read(xml)
 }
 
@@ -522,11 +688,16 @@ fn modify_metadata_options(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     next.metadata_options = metadata_options(ctx, "", next.metadata_options);
     let mut xml = XmlWriter::new();
     xml.text("instanceId", &next.id);
-    xml.element("instanceMetadataOptions", |xml| metadata_options_xml(xml, &next.metadata_options));
+    xml.element("instanceMetadataOptions", |xml| {
+        metadata_options_xml(xml, &next.metadata_options)
+    });
     Outcome::made(xml, vec![put_instance(ctx, &next)])
 }
 
-fn change_tags(ctx: &Ctx<'_>, change: impl Fn(&mut Vec<Tag>) -> Result<(), ApiError>) -> Result<Outcome, ApiError> {
+fn change_tags(
+    ctx: &Ctx<'_>,
+    change: impl Fn(&mut Vec<Tag>) -> Result<(), ApiError>,
+) -> Result<Outcome, ApiError> {
     let mut ops = vec![];
     for id in ctx.call.params.list("ResourceId") {
         let mut next = Instance::clone(instance(ctx, id)?);
@@ -551,7 +722,11 @@ fn delete_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 fn describe_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let tags = ctx.account.instances.values().flat_map(|instance| instance.tags.iter().map(move |tag| (instance, tag)));
+    let tags = ctx
+        .account
+        .instances
+        .values()
+        .flat_map(|instance| instance.tags.iter().map(move |tag| (instance, tag)));
     let mut xml = XmlWriter::new();
     xml.list("tagSet", "item", tags, |xml, (instance, tag)| {
         xml.text("resourceId", &instance.id)

@@ -120,7 +120,12 @@ pub struct MetadataOptions {
 
 impl Default for MetadataOptions {
     fn default() -> Self {
-        Self { http_tokens_required: true, http_endpoint_enabled: true, hop_limit: 1, instance_tags: false }
+        Self {
+            http_tokens_required: true,
+            http_endpoint_enabled: true,
+            hop_limit: 1,
+            instance_tags: false,
+        }
     }
 }
 

@@ -16,7 +16,11 @@ impl ApiError {
     /// An error with any code.
     #[must_use]
     pub fn new(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into() }
+        Self {
+            code,
+            status,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn no_such_entity(message: impl Into<String>) -> Self {
@@ -46,7 +50,11 @@ impl ApiError {
     /// AWS's sentence for a required parameter that is missing.
     pub(crate) fn missing(parameter: &str) -> Self {
         let mut letters = parameter.chars();
-        let lower = letters.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default() + letters.as_str();
+        let lower = letters
+            .next()
+            .map(|c| c.to_lowercase().to_string())
+            .unwrap_or_default()
+            + letters.as_str();
         Self::validation(format!(
             "1 validation error detected: Value null at '{lower}' failed to satisfy constraint: Member must not be null"
         ))
@@ -55,7 +63,11 @@ impl ApiError {
     /// AWS's answer to an action it does not know.
     #[must_use]
     pub fn invalid_action(action: &str, version: &str) -> Self {
-        Self::new("InvalidAction", 400, format!("Could not find operation {action} for version {version}"))
+        Self::new(
+            "InvalidAction",
+            400,
+            format!("Could not find operation {action} for version {version}"),
+        )
     }
 
     /// Whether the caller, not the server, is at fault.
@@ -71,7 +83,11 @@ impl From<StoreError> for ApiError {
         tracing::error!(%error, "the store refused a write");
         match error {
             StoreError::TooLarge => Self::limit("The entity exceeds the size that can be stored."),
-            _ => Self::new("ServiceFailure", 500, "The request could not be stored. Nothing was changed."),
+            _ => Self::new(
+                "ServiceFailure",
+                500,
+                "The request could not be stored. Nothing was changed.",
+            ),
         }
     }
 }

@@ -96,7 +96,9 @@ fn user_name<'a>(ctx: &'a Ctx<'_>) -> Result<&'a str, ApiError> {
     }
     match &ctx.call.caller.kind {
         CallerKind::User { name } => Ok(name),
-        _ => Err(ApiError::validation("Must specify userName when calling with non-User credentials")),
+        _ => Err(ApiError::validation(
+            "Must specify userName when calling with non-User credentials",
+        )),
     }
 }
 
@@ -124,16 +126,21 @@ fn tags_xml(xml: &mut XmlWriter, tags: &[Tag]) {
 fn boundary_xml(xml: &mut XmlWriter, permissions: &Permissions) {
     if let Some(arn) = &permissions.boundary {
         xml.element("PermissionsBoundary", |xml| {
-            xml.text("PermissionsBoundaryType", "Policy").text("PermissionsBoundaryArn", arn);
+            xml.text("PermissionsBoundaryType", "Policy")
+                .text("PermissionsBoundaryArn", arn);
         });
     }
 }
 
 /// A managed policy as boundary: it must exist.
 fn boundary(ctx: &Ctx<'_>) -> Result<Option<String>, ApiError> {
-    let Some(arn) = ctx.param("PermissionsBoundary") else { return Ok(None) };
+    let Some(arn) = ctx.param("PermissionsBoundary") else {
+        return Ok(None);
+    };
     if ctx.account.managed_policy(arn).is_none() {
-        return Err(ApiError::no_such_entity(format!("Scope ARN: {arn} does not exist or is not attachable.")));
+        return Err(ApiError::no_such_entity(format!(
+            "Scope ARN: {arn} does not exist or is not attachable."
+        )));
     }
     Ok(Some(arn.to_owned()))
 }

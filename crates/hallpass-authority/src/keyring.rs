@@ -31,11 +31,18 @@ impl RootKey {
     /// # Errors
     /// [`KeyringError::Seal`] when the library refuses them.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyringError> {
-        UnboundKey::new(&AES_256_GCM, bytes).map(|key| Self(LessSafeKey::new(key))).map_err(|_| KeyringError::Seal)
+        UnboundKey::new(&AES_256_GCM, bytes)
+            .map(|key| Self(LessSafeKey::new(key)))
+            .map_err(|_| KeyringError::Seal)
     }
 
     /// Seals `secret`; `purpose` binds it to its place, so that sealed texts cannot be swapped in the store.
-    pub(crate) fn seal(&self, purpose: &str, secret: &str, entropy: &dyn Entropy) -> Result<String, KeyringError> {
+    pub(crate) fn seal(
+        &self,
+        purpose: &str,
+        secret: &str,
+        entropy: &dyn Entropy,
+    ) -> Result<String, KeyringError> {
         let mut nonce = [0u8; NONCE_LEN];
         entropy.fill(&mut nonce);
         let mut body = secret.as_bytes().to_vec();
@@ -50,9 +57,13 @@ impl RootKey {
         let (nonce, body) = bytes.split_at_checked(NONCE_LEN).ok_or(KeyringError::Open)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyringError::Open)?;
         let mut body = body.to_vec();
-        let opened =
-            self.0.open_in_place(nonce, Aad::from(purpose), &mut body).map_err(|_| KeyringError::Open)?;
-        let secret = std::str::from_utf8(opened).map(Secret::new).map_err(|_| KeyringError::Open);
+        let opened = self
+            .0
+            .open_in_place(nonce, Aad::from(purpose), &mut body)
+            .map_err(|_| KeyringError::Open)?;
+        let secret = std::str::from_utf8(opened)
+            .map(Secret::new)
+            .map_err(|_| KeyringError::Open);
         body.zeroize();
         secret
     }
@@ -82,7 +93,10 @@ pub struct Keyring {
 
 impl Keyring {
     /// Makes fresh keys; the stored form goes to the store.
-    pub(crate) fn generate(root: RootKey, entropy: &dyn Entropy) -> Result<(Self, StoredKeyring), KeyringError> {
+    pub(crate) fn generate(
+        root: RootKey,
+        entropy: &dyn Entropy,
+    ) -> Result<(Self, StoredKeyring), KeyringError> {
         let seal = |purpose: &str, mut bytes: [u8; 32]| {
             let sealed = root.seal(purpose, &STANDARD.encode(bytes), entropy);
             bytes.zeroize();
@@ -99,7 +113,11 @@ impl Keyring {
     pub(crate) fn open(root: RootKey, stored: &StoredKeyring) -> Result<Self, KeyringError> {
         let bytes = |purpose: &str, sealed: &str| -> Result<[u8; 32], KeyringError> {
             let text = root.open(purpose, sealed)?;
-            STANDARD.decode(text.expose()).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(KeyringError::Open)
+            STANDARD
+                .decode(text.expose())
+                .ok()
+                .and_then(|bytes| bytes.try_into().ok())
+                .ok_or(KeyringError::Open)
         };
         let mint = MintKey::from_seed(&bytes("mint", &stored.mint_seed)?).map_err(|_| KeyringError::Open)?;
         let mut epochs = EpochKeys::default();
@@ -108,6 +126,11 @@ impl Keyring {
             epochs.insert(*epoch, key).map_err(|_| KeyringError::Open)?;
         }
         let verify = mint.verify_key();
-        Ok(Self { root, mint, verify, epochs })
+        Ok(Self {
+            root,
+            mint,
+            verify,
+            epochs,
+        })
     }
 }

@@ -25,4 +25,4 @@ pub use call::{ActionInfo, Answer, Call, Requirement, Service};
 pub use entity::{Instance, InstanceState, MetadataOptions};
 pub use error::ApiError;
 pub use keyring::{Keyring, KeyringError, RootKey};
-pub use sessions::{AuthenticationError, Candidate, InstanceSession, InstanceSessionError};
+pub use sessions::{InstanceSession, InstanceSessionError};

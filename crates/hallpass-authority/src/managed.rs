@@ -50,7 +50,10 @@ static DENY_ALL: LazyLock<Option<Arc<Policy>>> = LazyLock::new(|| {
 static ALLOW_ALL: LazyLock<Option<NamedPolicy>> = LazyLock::new(|| {
     COMPILED
         .get("arn:aws:iam::aws:policy/AdministratorAccess")
-        .map(|policy| NamedPolicy { name: "account root".into(), policy: Arc::clone(&policy.policy) })
+        .map(|policy| NamedPolicy {
+            name: "account root".into(),
+            policy: Arc::clone(&policy.policy),
+        })
 });
 
 /// AWS's managed policy of that ARN.
@@ -61,7 +64,10 @@ pub(crate) fn aws_managed(arn: &str) -> Option<NamedPolicy> {
 /// The document of AWS's managed policy of that ARN.
 pub(crate) fn aws_managed_document(arn: &str) -> Option<&'static str> {
     let name = arn.strip_prefix(PREFIX)?;
-    DOCUMENTS.iter().find(|(known, _)| *known == name).map(|(_, document)| *document)
+    DOCUMENTS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, document)| *document)
 }
 
 /// All ARNs of AWS's managed policies known here.
@@ -78,7 +84,10 @@ pub(crate) fn root_policies() -> Vec<NamedPolicy> {
 #[expect(clippy::expect_used, reason = "a constant document, parsed in every test run")]
 pub(crate) fn deny_all(name: &str) -> NamedPolicy {
     let policy = DENY_ALL.as_ref().expect("the constant document parses");
-    NamedPolicy { name: format!("{name} (cannot be evaluated)").into(), policy: Arc::clone(policy) }
+    NamedPolicy {
+        name: format!("{name} (cannot be evaluated)").into(),
+        policy: Arc::clone(policy),
+    }
 }
 
 #[cfg(test)]

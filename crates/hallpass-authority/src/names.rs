@@ -29,7 +29,10 @@ pub(crate) fn name<'a>(parameter: &str, text: &'a str, chars_max: usize) -> Resu
              Member must have length less than or equal to {chars_max}"
         )));
     }
-    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)) {
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
+    {
         return Err(ApiError::validation(format!(
             "The specified value for {lower} is invalid. It must contain only alphanumeric characters and/or the \
              following: +=,.@_-"
@@ -80,7 +83,11 @@ pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), ApiError> {
                 index + 1
             )));
         }
-        if tags.iter().take(index).any(|other| other.key.eq_ignore_ascii_case(&tag.key)) {
+        if tags
+            .iter()
+            .take(index)
+            .any(|other| other.key.eq_ignore_ascii_case(&tag.key))
+        {
             return Err(ApiError::new(
                 "InvalidInput",
                 400,
@@ -89,7 +96,9 @@ pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), ApiError> {
         }
     }
     if tags.len() > TAGS_MAX {
-        return Err(ApiError::limit(format!("The number of tags has reached the maximum limit of {TAGS_MAX}.")));
+        return Err(ApiError::limit(format!(
+            "The number of tags has reached the maximum limit of {TAGS_MAX}."
+        )));
     }
     Ok(())
 }
@@ -108,13 +117,18 @@ pub(crate) fn merge_tags(tags: &mut Vec<Tag>, new: Vec<Tag>) -> Result<(), ApiEr
 /// Parses a policy document as it is about to be stored.
 pub(crate) fn document(text: &str, kind: PolicyKind, chars_max: usize) -> Result<(), ApiError> {
     // Sizes ignore white space (IAM quotas).
-    let size = text.chars().filter(|character| !character.is_whitespace()).count();
+    let size = text
+        .chars()
+        .filter(|character| !character.is_whitespace())
+        .count();
     if size > chars_max {
         let what = match kind {
             PolicyKind::Trust => "ACLSizePerRole",
             _ => "PolicySize",
         };
-        return Err(ApiError::limit(format!("Cannot exceed quota for {what}: {chars_max}")));
+        return Err(ApiError::limit(format!(
+            "Cannot exceed quota for {what}: {chars_max}"
+        )));
     }
     Policy::parse(text, kind)
         .map(|_| ())
@@ -122,19 +136,34 @@ pub(crate) fn document(text: &str, kind: PolicyKind, chars_max: usize) -> Result
 }
 
 /// The aggregate size of an entity's inline policies.
-pub(crate) fn inline_quota(permissions: &Permissions, entity: &str, chars_max: usize) -> Result<(), ApiError> {
+pub(crate) fn inline_quota(
+    permissions: &Permissions,
+    entity: &str,
+    chars_max: usize,
+) -> Result<(), ApiError> {
     let size: usize = permissions
         .inline
         .values()
-        .map(|document| document.chars().filter(|character| !character.is_whitespace()).count())
+        .map(|document| {
+            document
+                .chars()
+                .filter(|character| !character.is_whitespace())
+                .count()
+        })
         .sum();
     if size > chars_max {
-        return Err(ApiError::limit(format!("Maximum policy size of {chars_max} bytes exceeded for {entity}")));
+        return Err(ApiError::limit(format!(
+            "Maximum policy size of {chars_max} bytes exceeded for {entity}"
+        )));
     }
     Ok(())
 }
 
 pub(crate) fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().to_string()).unwrap_or_default() + letters.as_str()
+    letters
+        .next()
+        .map(|first| first.to_lowercase().to_string())
+        .unwrap_or_default()
+        + letters.as_str()
 }

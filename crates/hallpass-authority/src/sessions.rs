@@ -3,12 +3,13 @@
 use crate::account::{CompiledRole, role_arn, user_arn};
 use crate::authority::Authority;
 use crate::entity::{Instance, InstanceState};
+use crate::state::{key, put};
 use crate::{ApiError, account};
-use hallpass_access::{ActionOn, Caller, CallerKind, authorize_assume};
+use hallpass_access::{ActionOn, AuthenticationError, Caller, CallerKind, Candidate, authorize_assume};
 use hallpass_policy::PrincipalInfo;
 use hallpass_secret::Secret;
 use hallpass_session::{
-    Binding, InstanceRef, OpenError, OpenedSession, SessionClaims, SessionPrincipal, secret_access_key,
+    Binding, InstanceRef, Network, OpenedSession, SessionClaims, SessionPrincipal, Tag, secret_access_key,
     session_access_key,
 };
 use hallpass_types::{AccessKeyId, AccessKeyKind, AccountId, Arn, UnixSeconds};
@@ -17,43 +18,6 @@ use std::sync::Arc;
 /// How long an instance's session lasts. AWS's last about six hours and are replaced hourly
 /// (`reference` on the metadata service); the agent replaces them well before the end.
 const INSTANCE_SESSION_SECONDS: i64 = 6 * 3_600;
-
-/// A caller and the secret its request must be signed with. Not yet authenticated: the signature decides.
-#[derive(Debug, Clone)]
-pub struct Candidate {
-    /// Who it is, if the signature is right.
-    pub caller: Arc<Caller>,
-    /// What it must have signed with.
-    pub secret: Secret,
-}
-
-/// Why a key cannot authenticate.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AuthenticationError {
-    /// No such key, an inactive one, one of a deleted principal, or a token that is not genuine. Callers are told
-    /// no more than that; the field is for the log.
-    #[error("the access key or session token is not valid ({0})")]
-    Invalid(String),
-    /// A session key without its token, or a long-term key with one.
-    #[error("the session token does not belong to this access key")]
-    TokenMismatch,
-    /// The session is over.
-    #[error("the session expired at {0}")]
-    Expired(UnixSeconds),
-    /// The session, its role or its instance was revoked.
-    #[error("the session was revoked ({0})")]
-    Revoked(String),
-}
-
-impl From<OpenError> for AuthenticationError {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Expired(at) => Self::Expired(at),
-            OpenError::WrongAccessKey => Self::TokenMismatch,
-            other => Self::Invalid(other.to_string()),
-        }
-    }
-}
 
 /// A session for an instance's role, for the agent to hand to processes.
 #[derive(Debug, Clone)]
@@ -100,7 +64,8 @@ impl Authority {
     ) -> Result<Candidate, AuthenticationError> {
         match (id.kind(), token) {
             (Some(AccessKeyKind::Session), Some(token)) => {
-                let opened = hallpass_session::open(token, &self.env.keyring.verify, &self.env.keyring.epochs)?;
+                let opened =
+                    hallpass_session::open(token, &self.env.keyring.verify, &self.env.keyring.epochs)?;
                 self.candidate_of_session(&opened, id, now)
             }
             (Some(AccessKeyKind::Session), None) | (_, Some(_)) => Err(AuthenticationError::TokenMismatch),
@@ -114,7 +79,11 @@ impl Authority {
     /// # Errors
     /// [`AuthenticationError::Invalid`].
     pub fn open_token(&self, token: &str) -> Result<OpenedSession, AuthenticationError> {
-        Ok(hallpass_session::open(token, &self.env.keyring.verify, &self.env.keyring.epochs)?)
+        Ok(hallpass_session::open(
+            token,
+            &self.env.keyring.verify,
+            &self.env.keyring.epochs,
+        )?)
     }
 
     fn candidate_of_key(&self, id: &AccessKeyId) -> Result<Candidate, AuthenticationError> {
@@ -124,7 +93,9 @@ impl Authority {
         if !key.is_active {
             return Err(invalid("the key is inactive"));
         }
-        let account = state.account(key.account).ok_or_else(|| invalid("no such account"))?;
+        let account = state
+            .account(key.account)
+            .ok_or_else(|| invalid("no such account"))?;
         let secret = self
             .env
             .keyring
@@ -132,17 +103,39 @@ impl Authority {
             .open(id.as_str(), &key.sealed_secret)
             .map_err(|error| AuthenticationError::Invalid(error.to_string()))?;
         let (kind, principal, user_id) = match &key.user {
-            None => (CallerKind::Root, PrincipalInfo::root(key.account), key.account.to_string()),
+            None => (
+                CallerKind::Root,
+                PrincipalInfo::root(key.account),
+                key.account.to_string(),
+            ),
             Some(name) => {
-                let user = &account.user(name).ok_or_else(|| invalid("the user is gone"))?.user;
+                let user = &account
+                    .user(name)
+                    .ok_or_else(|| invalid("the user is gone"))?
+                    .user;
                 let arn = user_arn(key.account, user);
                 let principal = PrincipalInfo::user(key.account, &arn, &user.id);
-                (CallerKind::User { name: user.name.clone() }, principal, user.id.clone())
+                (
+                    CallerKind::User {
+                        name: user.name.clone(),
+                    },
+                    principal,
+                    user.id.clone(),
+                )
             }
         };
-        let caller =
-            Caller { account: key.account, kind, principal, user_id, access_key_id: Some(id.clone()), session: None };
-        Ok(Candidate { caller: Arc::new(caller), secret })
+        let caller = Caller {
+            account: key.account,
+            kind,
+            principal,
+            user_id,
+            access_key_id: Some(id.clone()),
+            session: None,
+        };
+        Ok(Candidate {
+            caller: Arc::new(caller),
+            secret,
+        })
     }
 
     /// The caller behind an opened session, if the session still stands.
@@ -158,7 +151,9 @@ impl Authority {
         let claims = opened.current(id, now)?;
         let revoked = |why: &str| AuthenticationError::Revoked(why.to_owned());
         let state = self.read();
-        let account = state.account(claims.account).ok_or_else(|| revoked("the account is gone"))?;
+        let account = state
+            .account(claims.account)
+            .ok_or_else(|| revoked("the account is gone"))?;
         if let Some(instance) = &claims.instance {
             let running = state
                 .accounts
@@ -170,25 +165,46 @@ impl Authority {
             }
         }
         let (kind, principal) = match &claims.principal {
-            SessionPrincipal::AssumedRole { role_name, role_id, .. } => {
-                let role = &account.role(role_name).ok_or_else(|| revoked("the role is gone"))?.role;
+            SessionPrincipal::AssumedRole {
+                role_name, role_id, ..
+            } => {
+                let role = &account
+                    .role(role_name)
+                    .ok_or_else(|| revoked("the role is gone"))?
+                    .role;
                 if role.id != *role_id {
                     return Err(revoked("the role was deleted and made anew"));
                 }
-                if role.revoked_before.is_some_and(|before| claims.issued_at < before) {
+                if role
+                    .revoked_before
+                    .is_some_and(|before| claims.issued_at < before)
+                {
                     return Err(revoked("the role's older sessions were revoked"));
                 }
                 let arn = role_arn(claims.account, role);
                 let principal = PrincipalInfo::role_session(claims.account, &claims.arn(), &arn, role_id);
-                (CallerKind::Role { name: role.name.clone() }, principal)
+                (
+                    CallerKind::Role {
+                        name: role.name.clone(),
+                    },
+                    principal,
+                )
             }
             SessionPrincipal::User { user_name, user_id } => {
-                let user = &account.user(user_name).ok_or_else(|| revoked("the user is gone"))?.user;
+                let user = &account
+                    .user(user_name)
+                    .ok_or_else(|| revoked("the user is gone"))?
+                    .user;
                 if user.id != *user_id {
                     return Err(revoked("the user was deleted and made anew"));
                 }
                 let arn = user_arn(claims.account, user);
-                (CallerKind::User { name: user.name.clone() }, PrincipalInfo::user(claims.account, &arn, user_id))
+                (
+                    CallerKind::User {
+                        name: user.name.clone(),
+                    },
+                    PrincipalInfo::user(claims.account, &arn, user_id),
+                )
             }
             SessionPrincipal::Root => (CallerKind::Root, PrincipalInfo::root(claims.account)),
         };
@@ -201,22 +217,85 @@ impl Authority {
             access_key_id: Some(id.clone()),
             session: Some(Arc::new(claims.clone())),
         };
-        Ok(Candidate { caller: Arc::new(caller), secret })
+        Ok(Candidate {
+            caller: Arc::new(caller),
+            secret,
+        })
     }
 
     /// The instance of that id, in whatever account.
     #[must_use]
     pub fn instance(&self, id: &str) -> Option<Instance> {
         let state = self.read();
-        state.accounts.values().find_map(|account| account.instances.get(id)).map(|found| Instance::clone(found))
+        state
+            .accounts
+            .values()
+            .find_map(|account| account.instances.get(id))
+            .map(|found| Instance::clone(found))
     }
 
     /// All running instances.
     #[must_use]
     pub fn running_instances(&self) -> Vec<Instance> {
         let state = self.read();
-        let instances = state.accounts.values().flat_map(|account| account.instances.values());
-        instances.filter(|instance| instance.state == InstanceState::Running).map(|i| Instance::clone(i)).collect()
+        let instances = state
+            .accounts
+            .values()
+            .flat_map(|account| account.instances.values());
+        instances
+            .filter(|instance| instance.state == InstanceState::Running)
+            .map(|i| Instance::clone(i))
+            .collect()
+    }
+
+    /// Notes the addresses an instance has now: its sessions may be used from these, the next ones minted.
+    ///
+    /// # Errors
+    /// [`ApiError`] when there is no such instance or the store refuses.
+    pub async fn set_instance_networks(
+        &self,
+        id: &str,
+        private_ip: &str,
+        networks: Vec<Network>,
+    ) -> Result<(), ApiError> {
+        let mut instance = self.instance(id).ok_or_else(|| {
+            ApiError::new(
+                "InvalidInstanceID.NotFound",
+                400,
+                format!("There is no instance {id}"),
+            )
+        })?;
+        if instance.private_ip == private_ip && instance.networks == networks {
+            return Ok(());
+        }
+        instance.private_ip = private_ip.to_owned();
+        instance.networks = networks;
+        self.commit(vec![put(
+            key(instance.account, "instance", &instance.id),
+            &instance,
+        )])
+        .await
+    }
+
+    /// Sets a tag of an instance, as the system itself: where its metadata endpoint is, say.
+    ///
+    /// # Errors
+    /// [`ApiError`] when there is no such instance or the store refuses.
+    pub async fn tag_instance(&self, id: &str, tag: Tag) -> Result<(), ApiError> {
+        let mut instance = self.instance(id).ok_or_else(|| {
+            ApiError::new(
+                "InvalidInstanceID.NotFound",
+                400,
+                format!("There is no instance {id}"),
+            )
+        })?;
+        instance.tags.retain(|old| old.key != tag.key);
+        instance.tags.push(tag);
+        self.commit(vec![put(
+            key(instance.account, "instance", &instance.id),
+            &instance,
+        )])
+        .await
     }
 
     /// Name, id and ARN of an instance's profile, and the names of the roles in it.
@@ -226,6 +305,14 @@ impl Authority {
             let profile = account.profile(instance.profile.as_deref()?)?;
             let arn = account::profile_arn(instance.account, profile);
             Some((arn, profile.id.clone(), profile.roles.clone()))
+        })?
+    }
+
+    /// The ARN of a role, path included.
+    #[must_use]
+    pub fn role_arn(&self, account: AccountId, role: &str) -> Option<String> {
+        self.with_account(account, |_, state| {
+            state.role(role).map(|role| role_arn(account, &role.role))
         })?
     }
 
@@ -245,8 +332,10 @@ impl Authority {
             .instance(instance_id)
             .filter(|instance| instance.state == InstanceState::Running)
             .ok_or_else(|| InstanceSessionError::NotRunning(instance_id.to_owned()))?;
-        let not_in_profile =
-            || InstanceSessionError::NotInProfile { instance: instance_id.to_owned(), role: role.to_owned() };
+        let not_in_profile = || InstanceSessionError::NotInProfile {
+            instance: instance_id.to_owned(),
+            role: role.to_owned(),
+        };
         let (_, _, roles) = self.instance_profile(&instance).ok_or_else(not_in_profile)?;
         if !roles.iter().any(|name| name == role) {
             return Err(not_in_profile());
@@ -265,8 +354,12 @@ impl Authority {
             &Default::default(),
         )
         .map_err(|_| InstanceSessionError::NotTrusted(role.to_owned()))?;
-        let instance_arn =
-            Arn::aws("ec2", &self.env.region, instance.account.as_str(), &format!("instance/{instance_id}"));
+        let instance_arn = Arn::aws(
+            "ec2",
+            &self.env.region,
+            instance.account.as_str(),
+            &format!("instance/{instance_id}"),
+        );
         let claims = SessionClaims {
             chain_depth: 0,
             instance: Some(InstanceRef {
@@ -275,10 +368,20 @@ impl Authority {
                 private_ip: Some(instance.private_ip.clone()),
                 vpc: None,
             }),
-            binding: Some(Binding { mode: instance.binding, networks: instance.networks.clone() }),
-            ..self.role_claims(instance.account, &compiled, instance_id, now, INSTANCE_SESSION_SECONDS)
+            binding: Some(Binding {
+                mode: instance.binding,
+                networks: instance.networks.clone(),
+            }),
+            ..self.role_claims(
+                instance.account,
+                &compiled,
+                instance_id,
+                now,
+                INSTANCE_SESSION_SECONDS,
+            )
         };
-        self.seal(claims).map_err(|error| InstanceSessionError::Mint(error.message))
+        self.seal(claims)
+            .map_err(|error| InstanceSessionError::Mint(error.message))
     }
 
     fn role_claims(
@@ -294,7 +397,10 @@ impl Authority {
 
     fn seal(&self, claims: SessionClaims) -> Result<InstanceSession, ApiError> {
         let token = seal(&self.env, &claims)?;
-        Ok(InstanceSession { claims: Arc::new(claims), token })
+        Ok(InstanceSession {
+            claims: Arc::new(claims),
+            token,
+        })
     }
 }
 

@@ -58,10 +58,15 @@ impl State {
             Some(_) => self.revisions.insert(key.to_owned(), revision),
             None => self.revisions.remove(key),
         };
-        let unknown = || ApplyError { key: key.to_owned(), why: "unknown kind of key".to_owned() };
+        let unknown = || ApplyError {
+            key: key.to_owned(),
+            why: "unknown kind of key".to_owned(),
+        };
         let rest = key.strip_prefix(PREFIX).ok_or_else(unknown)?;
         let mut parts = rest.splitn(3, '/');
-        let (Some(account), Some(kind)) = (parts.next(), parts.next()) else { return Err(unknown()) };
+        let (Some(account), Some(kind)) = (parts.next(), parts.next()) else {
+            return Err(unknown());
+        };
         if account == "system" {
             return Ok(());
         }
@@ -71,7 +76,9 @@ impl State {
             match value {
                 Some(value) => {
                     let stored: Account = decode(key, value)?;
-                    self.accounts.entry(account).or_insert_with(|| AccountState::new(stored));
+                    self.accounts
+                        .entry(account)
+                        .or_insert_with(|| AccountState::new(stored));
                 }
                 None => {
                     self.accounts.remove(&account);
@@ -94,7 +101,9 @@ impl State {
             "policy" => replace::<ManagedPolicy, _>(key, value, name, &mut state.policies, |policy| {
                 compile_policy(account, policy)
             }),
-            "profile" => replace::<InstanceProfile, _>(key, value, name, &mut state.profiles, |profile| profile),
+            "profile" => {
+                replace::<InstanceProfile, _>(key, value, name, &mut state.profiles, |profile| profile)
+            }
             "instance" => replace::<Instance, _>(key, value, name, &mut state.instances, |instance| instance),
             _ => Err(unknown()),
         }
@@ -116,7 +125,10 @@ fn replace<Stored: DeserializeOwned, Kept>(
 }
 
 fn decode<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, ApplyError> {
-    serde_json::from_slice(value).map_err(|error| ApplyError { key: key.to_owned(), why: error.to_string() })
+    serde_json::from_slice(value).map_err(|error| ApplyError {
+        key: key.to_owned(),
+        why: error.to_string(),
+    })
 }
 
 /// The store key of an entity; `name` in lower case, as names are unique ignoring case.

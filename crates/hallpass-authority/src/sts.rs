@@ -30,17 +30,31 @@ pub(crate) const ACTIONS: &[Action] = &[
         requirement: |_| Ok(Requirement::Nothing("STS API reference, GetCallerIdentity")),
         run: get_caller_identity,
     },
-    Action { service: Service::Sts, name: "AssumeRole", requirement: assume_role_requirement, run: assume_role },
+    Action {
+        service: Service::Sts,
+        name: "AssumeRole",
+        requirement: assume_role_requirement,
+        run: assume_role,
+    },
     Action {
         service: Service::Sts,
         name: "GetSessionToken",
-        requirement: |_| Ok(Requirement::Nothing("STS API reference, GetSessionToken: no permissions are required")),
+        requirement: |_| {
+            Ok(Requirement::Nothing(
+                "STS API reference, GetSessionToken: no permissions are required",
+            ))
+        },
         run: get_session_token,
     },
     Action {
         service: Service::Sts,
         name: "GetAccessKeyInfo",
-        requirement: |_| Ok(Requirement::Actions(vec![ActionOn::new("sts:GetAccessKeyInfo", "*")])),
+        requirement: |_| {
+            Ok(Requirement::Actions(vec![ActionOn::new(
+                "sts:GetAccessKeyInfo",
+                "*",
+            )]))
+        },
         run: get_access_key_info,
     },
 ];
@@ -48,7 +62,9 @@ pub(crate) const ACTIONS: &[Action] = &[
 fn get_caller_identity(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let caller = &ctx.call.caller;
     let mut xml = XmlWriter::new();
-    xml.text("Arn", &caller.principal.arn).text("UserId", &caller.user_id).text("Account", caller.account.as_str());
+    xml.text("Arn", &caller.principal.arn)
+        .text("UserId", &caller.user_id)
+        .text("Account", caller.account.as_str());
     Outcome::read(xml)
 }
 
@@ -57,7 +73,9 @@ fn get_access_key_info(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         .required("AccessKeyId")?
         .parse()
         .map_err(|_| ApiError::validation("The access key id is not valid."))?;
-    let account = id.account().ok_or_else(|| ApiError::validation("The access key id names no account."))?;
+    let account = id
+        .account()
+        .ok_or_else(|| ApiError::validation("The access key id names no account."))?;
     let mut xml = XmlWriter::new();
     xml.text("Account", account.as_str());
     Outcome::read(xml)
@@ -70,7 +88,11 @@ fn named_role(ctx: &Ctx<'_>) -> Result<(Arn, AccountId, Option<Arc<CompiledRole>
     let invalid = || ApiError::validation(format!("{text} is invalid"));
     let arn: Arn = text.parse().map_err(|_| invalid())?;
     let account: AccountId = arn.account.parse().map_err(|_| invalid())?;
-    let path_and_name = arn.resource.strip_prefix("role").filter(|rest| rest.starts_with('/')).ok_or_else(invalid)?;
+    let path_and_name = arn
+        .resource
+        .strip_prefix("role")
+        .filter(|rest| rest.starts_with('/'))
+        .ok_or_else(invalid)?;
     let name = path_and_name.rsplit('/').next().unwrap_or_default();
     let role = ctx
         .state
@@ -83,7 +105,11 @@ fn named_role(ctx: &Ctx<'_>) -> Result<(Arn, AccountId, Option<Arc<CompiledRole>
 
 fn assume_role_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     if ctx.call.caller.kind == CallerKind::Root {
-        return Err(ApiError::new("AccessDenied", 403, "Roles may not be assumed by root accounts."));
+        return Err(ApiError::new(
+            "AccessDenied",
+            403,
+            "Roles may not be assumed by root accounts.",
+        ));
     }
     let (arn, account, role) = named_role(ctx)?;
     let session_name = ctx.required("RoleSessionName")?;
@@ -103,19 +129,40 @@ fn assume_role_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     if !tags.is_empty() {
         let mut tag = with_request_tags(base.clone(), &tags);
         tag.action = "sts:TagSession".to_owned();
-        let keys = ctx.call.params.list("TransitiveTagKeys").into_iter().map(str::to_owned).collect::<Vec<_>>();
-        actions.push(if keys.is_empty() { tag } else { tag.with_many("sts:TransitiveTagKeys", keys) });
+        let keys = ctx
+            .call
+            .params
+            .list("TransitiveTagKeys")
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        actions.push(if keys.is_empty() {
+            tag
+        } else {
+            tag.with_many("sts:TransitiveTagKeys", keys)
+        });
     }
     if ctx.param("SourceIdentity").is_some() {
-        actions.push(ActionOn { action: "sts:SetSourceIdentity".to_owned(), ..base });
+        actions.push(ActionOn {
+            action: "sts:SetSourceIdentity".to_owned(),
+            ..base
+        });
     }
-    Ok(Requirement::Trust(actions, role.and_then(|role| role.trust.clone())))
+    Ok(Requirement::Trust(
+        actions,
+        role.and_then(|role| role.trust.clone()),
+    ))
 }
 
 fn assume_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let (_, account, role) = named_role(ctx)?;
-    let role = role.ok_or_else(|| ApiError::new("AccessDenied", 403, "Not authorized to perform sts:AssumeRole"))?;
-    let session_name = names::name("RoleSessionName", ctx.required("RoleSessionName")?, names::NAME_CHARS_MAX)?;
+    let role =
+        role.ok_or_else(|| ApiError::new("AccessDenied", 403, "Not authorized to perform sts:AssumeRole"))?;
+    let session_name = names::name(
+        "RoleSessionName",
+        ctx.required("RoleSessionName")?,
+        names::NAME_CHARS_MAX,
+    )?;
     if session_name.len() < 2 {
         return Err(ApiError::validation(
             "1 validation error detected: Value at 'roleSessionName' failed to satisfy constraint: \
@@ -158,7 +205,8 @@ fn assume_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut xml = XmlWriter::new();
     credentials_xml(&mut xml, &claims, token.expose());
     xml.element("AssumedRoleUser", |xml| {
-        xml.text("AssumedRoleId", claims.user_id()).text("Arn", claims.arn());
+        xml.text("AssumedRoleId", claims.user_id())
+            .text("Arn", claims.arn());
     });
     xml.optional("SourceIdentity", claims.source_identity.as_deref());
     if !claims.session_policies.is_empty() || !claims.tags.is_empty() {
@@ -189,25 +237,44 @@ fn source_identity(ctx: &Ctx<'_>, parent: Option<&SessionClaims>) -> Result<Opti
     }
 }
 
-fn session_tags(ctx: &Ctx<'_>, parent: Option<&SessionClaims>, claims: &mut SessionClaims) -> Result<(), ApiError> {
+fn session_tags(
+    ctx: &Ctx<'_>,
+    parent: Option<&SessionClaims>,
+    claims: &mut SessionClaims,
+) -> Result<(), ApiError> {
     let invalid = |message: String| ApiError::new("InvalidParameterValue", 400, message);
     let asked = names::tags(&ctx.call.params)?;
-    let transitive: Vec<String> =
-        ctx.call.params.list("TransitiveTagKeys").into_iter().map(str::to_owned).collect();
+    let transitive: Vec<String> = ctx
+        .call
+        .params
+        .list("TransitiveTagKeys")
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     for key in &transitive {
         if !asked.iter().any(|tag| tag.key.eq_ignore_ascii_case(key)) {
-            return Err(invalid(format!("The specified transitive tag key {key} must be included in the tags.")));
+            return Err(invalid(format!(
+                "The specified transitive tag key {key} must be included in the tags."
+            )));
         }
     }
     let mut tags: Vec<Tag> = vec![];
     if let Some(parent) = parent {
-        let inherited = |tag: &&Tag| parent.transitive_tag_keys.iter().any(|key| key.eq_ignore_ascii_case(&tag.key));
+        let inherited = |tag: &&Tag| {
+            parent
+                .transitive_tag_keys
+                .iter()
+                .any(|key| key.eq_ignore_ascii_case(&tag.key))
+        };
         tags.extend(parent.tags.iter().filter(inherited).cloned());
         claims.transitive_tag_keys = parent.transitive_tag_keys.clone();
     }
     for tag in &asked {
         if tags.iter().any(|own| own.key.eq_ignore_ascii_case(&tag.key)) {
-            return Err(invalid(format!("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session: {}", tag.key)));
+            return Err(invalid(format!(
+                "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session: {}",
+                tag.key
+            )));
         }
     }
     tags.extend(asked);
@@ -224,7 +291,8 @@ fn session_policies(ctx: &Ctx<'_>, account: AccountId, claims: &mut SessionClaim
                  Member must have length less than or equal to {SESSION_POLICY_CHARS_MAX}"
             )));
         }
-        Policy::parse(document, PolicyKind::Session).map_err(|error| ApiError::malformed_policy(error.message))?;
+        Policy::parse(document, PolicyKind::Session)
+            .map_err(|error| ApiError::malformed_policy(error.message))?;
         claims.session_policies.push(document.to_owned());
     }
     let arns: Vec<String> = ctx
@@ -235,12 +303,20 @@ fn session_policies(ctx: &Ctx<'_>, account: AccountId, claims: &mut SessionClaim
         .filter_map(|mut entry| entry.remove("arn").or_else(|| entry.remove("Arn")))
         .collect();
     if arns.len() > SESSION_POLICY_ARNS_MAX {
-        return Err(ApiError::limit(format!("At most {SESSION_POLICY_ARNS_MAX} policies may be given by ARN.")));
+        return Err(ApiError::limit(format!(
+            "At most {SESSION_POLICY_ARNS_MAX} policies may be given by ARN."
+        )));
     }
     for arn in arns {
-        let known = ctx.state.account(account).and_then(|account| account.managed_policy(&arn)).is_some();
+        let known = ctx
+            .state
+            .account(account)
+            .and_then(|account| account.managed_policy(&arn))
+            .is_some();
         if !known {
-            return Err(ApiError::validation(format!("{arn} does not exist or is not attachable.")));
+            return Err(ApiError::validation(format!(
+                "{arn} does not exist or is not attachable."
+            )));
         }
         claims.session_policy_arns.push(arn);
     }
@@ -250,17 +326,32 @@ fn session_policies(ctx: &Ctx<'_>, account: AccountId, claims: &mut SessionClaim
 fn get_session_token(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let caller = &ctx.call.caller;
     if caller.session.is_some() {
-        return Err(ApiError::new("AccessDenied", 403, "Cannot call GetSessionToken with session credentials"));
+        return Err(ApiError::new(
+            "AccessDenied",
+            403,
+            "Cannot call GetSessionToken with session credentials",
+        ));
     }
     let (principal, seconds_max, seconds_default) = match &caller.kind {
-        CallerKind::Root => (SessionPrincipal::Root, ROOT_TOKEN_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX),
+        CallerKind::Root => (
+            SessionPrincipal::Root,
+            ROOT_TOKEN_SECONDS_MAX,
+            ROOT_TOKEN_SECONDS_MAX,
+        ),
         CallerKind::User { name } => (
-            SessionPrincipal::User { user_name: name.clone(), user_id: caller.principal.unique_id.clone() },
+            SessionPrincipal::User {
+                user_name: name.clone(),
+                user_id: caller.principal.unique_id.clone(),
+            },
             TOKEN_SECONDS_MAX,
             TOKEN_SECONDS_DEFAULT,
         ),
         CallerKind::Role { .. } | CallerKind::Service => {
-            return Err(ApiError::new("AccessDenied", 403, "Cannot call GetSessionToken with session credentials"));
+            return Err(ApiError::new(
+                "AccessDenied",
+                403,
+                "Cannot call GetSessionToken with session credentials",
+            ));
         }
     };
     let seconds = ctx.integer("DurationSeconds")?.unwrap_or(seconds_default);

@@ -1,6 +1,12 @@
 //! The authority as its callers see it: calls in, XML or AWS's errors out, over a store that can fail.
 
-use hallpass_access::{Caller, Permit, authorize, authorize_assume};
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper of a test fails by panicking, as the test does"
+)]
+
+use hallpass_access::{AuthenticationError, Caller, Permit, authorize, authorize_assume};
 use hallpass_authority::*;
 use hallpass_session::OpenError;
 use hallpass_store::{MemoryStore, RedbStore, Store};
@@ -11,8 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 const EC2_TRUST: &str = r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["ec2.amazonaws.com"]},"Action":["sts:AssumeRole"]}]}"#;
-const S3_POLICY: &str =
-    r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::somebucket/*"]}]}"#;
+const S3_POLICY: &str = r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::somebucket/*"]}]}"#;
 
 struct Seeded(AtomicU64);
 impl Entropy for Seeded {
@@ -32,16 +37,35 @@ struct House {
 }
 
 async fn open(store: Arc<dyn Store>) -> Authority {
-    let machine = Machine { private_ip: "127.0.0.1".into(), networks: vec!["127.0.0.0/8".parse().unwrap()] };
+    let machine = Machine {
+        private_ip: "127.0.0.1".into(),
+        networks: vec!["127.0.0.0/8".parse().unwrap()],
+    };
     let root = RootKey::from_bytes(&[3; 32]).unwrap();
-    Authority::open(store, root, "eu-central-1", machine, Arc::new(Seeded(AtomicU64::new(5)))).await.unwrap()
+    Authority::open(
+        store,
+        root,
+        "eu-central-1",
+        machine,
+        Arc::new(Seeded(AtomicU64::new(5))),
+    )
+    .await
+    .unwrap()
 }
 
 async fn house_on(store: Arc<dyn Store>) -> House {
     let authority = open(store).await;
     let made = authority.bootstrap(NOW).await.unwrap();
-    let admin = authority.candidate(&made.access_key_id, None, NOW).unwrap().caller;
-    House { authority, admin, account: made.account.to_string(), now: NOW }
+    let admin = authority
+        .candidate(&made.access_key_id, None, NOW)
+        .unwrap()
+        .caller;
+    House {
+        authority,
+        admin,
+        account: made.account.to_string(),
+        now: NOW,
+    }
 }
 
 async fn house() -> House {
@@ -52,17 +76,29 @@ impl House {
     fn permit(&self, call: &Call) -> Result<Permit, ApiError> {
         let (bundle, tags) = self.authority.policies_for(&call.caller);
         let context = call.caller.context(call.now, &tags);
-        let denied = |denied: Box<hallpass_access::Denied>| ApiError::new("AccessDenied", 403, denied.message);
+        let denied =
+            |denied: Box<hallpass_access::Denied>| ApiError::new("AccessDenied", 403, denied.message);
         match self.authority.requirement(call)? {
-            Requirement::Actions(actions) => authorize(&call.caller, actions, &context, &bundle).map_err(denied),
+            Requirement::Actions(actions) => {
+                authorize(&call.caller, actions, &context, &bundle).map_err(denied)
+            }
             Requirement::Trust(actions, trust) => {
                 authorize_assume(&call.caller, actions, &context, trust.as_ref(), &bundle).map_err(denied)
             }
-            Requirement::Nothing(source) => Ok(Permit::unconditional(Arc::clone(&call.caller), &call.action, source)),
+            Requirement::Nothing(source) => Ok(Permit::unconditional(
+                Arc::clone(&call.caller),
+                &call.action,
+                source,
+            )),
         }
     }
 
-    async fn call_as(&self, caller: &Arc<Caller>, action: &str, params: &[(&str, &str)]) -> Result<String, ApiError> {
+    async fn call_as(
+        &self,
+        caller: &Arc<Caller>,
+        action: &str,
+        params: &[(&str, &str)],
+    ) -> Result<String, ApiError> {
         let service = match action {
             "GetCallerIdentity" | "AssumeRole" | "GetSessionToken" | "GetAccessKeyInfo" => Service::Sts,
             _ if action.contains("Instance") && !action.contains("InstanceProfile") => Service::Ec2,
@@ -70,7 +106,11 @@ impl House {
             "ReplaceIamInstanceProfileAssociation" | "DisassociateIamInstanceProfile" => Service::Ec2,
             _ => Service::Iam,
         };
-        let form = params.iter().map(|(k, v)| format!("{k}={}", percent_encode(v))).collect::<Vec<_>>().join("&");
+        let form = params
+            .iter()
+            .map(|(k, v)| format!("{k}={}", percent_encode(v)))
+            .collect::<Vec<_>>()
+            .join("&");
         let call = Call {
             service,
             action: action.into(),
@@ -79,7 +119,10 @@ impl House {
             now: self.now,
         };
         let permit = self.permit(&call)?;
-        self.authority.execute(&permit, &call).await.map(|answer| answer.xml)
+        self.authority
+            .execute(&permit, &call)
+            .await
+            .map(|answer| answer.xml)
     }
 
     async fn call(&self, action: &str, params: &[(&str, &str)]) -> Result<String, ApiError> {
@@ -87,10 +130,24 @@ impl House {
     }
 
     async fn demo_role(&self) {
-        self.call("CreateRole", &[("RoleName", "app_server"), ("AssumeRolePolicyDocument", EC2_TRUST)]).await.unwrap();
-        let policy = [("RoleName", "app_server"), ("PolicyName", "s3_access"), ("PolicyDocument", S3_POLICY)];
+        self.call(
+            "CreateRole",
+            &[
+                ("RoleName", "app_server"),
+                ("AssumeRolePolicyDocument", EC2_TRUST),
+            ],
+        )
+        .await
+        .unwrap();
+        let policy = [
+            ("RoleName", "app_server"),
+            ("PolicyName", "s3_access"),
+            ("PolicyDocument", S3_POLICY),
+        ];
         self.call("PutRolePolicy", &policy).await.unwrap();
-        self.call("CreateInstanceProfile", &[("InstanceProfileName", "app_server")]).await.unwrap();
+        self.call("CreateInstanceProfile", &[("InstanceProfileName", "app_server")])
+            .await
+            .unwrap();
         let add = [("InstanceProfileName", "app_server"), ("RoleName", "app_server")];
         self.call("AddRoleToInstanceProfile", &add).await.unwrap();
     }
@@ -109,7 +166,11 @@ impl House {
     async fn user(&self, name: &str, policy: &str) -> Arc<Caller> {
         self.call("CreateUser", &[("UserName", name)]).await.unwrap();
         if !policy.is_empty() {
-            let put = [("UserName", name), ("PolicyName", "p"), ("PolicyDocument", policy)];
+            let put = [
+                ("UserName", name),
+                ("PolicyName", "p"),
+                ("PolicyDocument", policy),
+            ];
             self.call("PutUserPolicy", &put).await.unwrap();
         }
         let xml = self.call("CreateAccessKey", &[("UserName", name)]).await.unwrap();
@@ -119,12 +180,18 @@ impl House {
 
     fn session(&self, xml: &str) -> Result<Arc<Caller>, AuthenticationError> {
         let id: AccessKeyId = field(xml, "AccessKeyId").parse().unwrap();
-        self.authority.candidate(&id, Some(&field(xml, "SessionToken")), self.now).map(|found| found.caller)
+        self.authority
+            .candidate(&id, Some(&field(xml, "SessionToken")), self.now)
+            .map(|found| found.caller)
     }
 }
 
 fn field(xml: &str, name: &str) -> String {
-    let start = xml.find(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {xml}")) + name.len() + 2;
+    let start = xml
+        .find(&format!("<{name}>"))
+        .unwrap_or_else(|| panic!("no {name} in {xml}"))
+        + name.len()
+        + 2;
     xml[start..start + xml[start..].find('<').unwrap()].to_owned()
 }
 
@@ -143,14 +210,27 @@ async fn a_role_reaches_an_instance_and_dies_with_it() {
     let house = house().await;
     house.demo_role().await;
     let id = house.launch().await;
-    let session = house.authority.mint_instance_session(&id, "app_server", NOW).unwrap();
+    let session = house
+        .authority
+        .mint_instance_session(&id, "app_server", NOW)
+        .unwrap();
     let key = &session.claims.access_key_id;
-    let caller = house.authority.candidate(key, Some(session.token.expose()), NOW).unwrap().caller;
+    let caller = house
+        .authority
+        .candidate(key, Some(session.token.expose()), NOW)
+        .unwrap()
+        .caller;
     let xml = house.call_as(&caller, "GetCallerIdentity", &[]).await.unwrap();
-    assert_eq!(field(&xml, "Arn"), format!("arn:aws:sts::{}:assumed-role/app_server/{id}", house.account));
+    assert_eq!(
+        field(&xml, "Arn"),
+        format!("arn:aws:sts::{}:assumed-role/app_server/{id}", house.account)
+    );
     assert!(session.claims.binding.is_some(), "instance sessions are bound");
 
-    house.call("TerminateInstances", &[("InstanceId.1", &id)]).await.unwrap();
+    house
+        .call("TerminateInstances", &[("InstanceId.1", &id)])
+        .await
+        .unwrap();
     assert!(matches!(
         house.authority.candidate(key, Some(session.token.expose()), NOW),
         Err(AuthenticationError::Revoked(_))
@@ -167,7 +247,13 @@ async fn an_instance_gets_only_the_roles_of_its_profile_and_only_if_they_trust_e
     house.demo_role().await;
     let id = house.launch().await;
     let foreign = trust(&house.account);
-    house.call("CreateRole", &[("RoleName", "other"), ("AssumeRolePolicyDocument", &foreign)]).await.unwrap();
+    house
+        .call(
+            "CreateRole",
+            &[("RoleName", "other"), ("AssumeRolePolicyDocument", &foreign)],
+        )
+        .await
+        .unwrap();
     assert!(matches!(
         house.authority.mint_instance_session(&id, "other", NOW),
         Err(InstanceSessionError::NotInProfile { .. })
@@ -184,17 +270,58 @@ async fn an_instance_gets_only_the_roles_of_its_profile_and_only_if_they_trust_e
 async fn a_profile_moves_between_running_instances() {
     let house = house().await;
     house.demo_role().await;
-    let xml = house.call("RunInstances", &[("ImageId", "ami-1"), ("MinCount", "1"), ("MaxCount", "1")]).await.unwrap();
+    let xml = house
+        .call(
+            "RunInstances",
+            &[("ImageId", "ami-1"), ("MinCount", "1"), ("MaxCount", "1")],
+        )
+        .await
+        .unwrap();
     let id = field(&xml, "instanceId");
-    assert!(house.authority.mint_instance_session(&id, "app_server", NOW).is_err());
-    let associate = [("InstanceId", id.as_str()), ("IamInstanceProfile.Name", "app_server")];
-    let xml = house.call("AssociateIamInstanceProfile", &associate).await.unwrap();
-    assert!(house.authority.mint_instance_session(&id, "app_server", NOW).is_ok());
-    assert_eq!(code(house.call("AssociateIamInstanceProfile", &associate).await), "IncorrectState");
+    assert!(
+        house
+            .authority
+            .mint_instance_session(&id, "app_server", NOW)
+            .is_err()
+    );
+    let associate = [
+        ("InstanceId", id.as_str()),
+        ("IamInstanceProfile.Name", "app_server"),
+    ];
+    let xml = house
+        .call("AssociateIamInstanceProfile", &associate)
+        .await
+        .unwrap();
+    assert!(
+        house
+            .authority
+            .mint_instance_session(&id, "app_server", NOW)
+            .is_ok()
+    );
+    assert_eq!(
+        code(house.call("AssociateIamInstanceProfile", &associate).await),
+        "IncorrectState"
+    );
     let association = field(&xml, "associationId");
-    house.call("DisassociateIamInstanceProfile", &[("AssociationId", &association)]).await.unwrap();
-    assert!(house.authority.mint_instance_session(&id, "app_server", NOW).is_err());
-    let gone = house.call("DisassociateIamInstanceProfile", &[("AssociationId", &association)]).await;
+    house
+        .call(
+            "DisassociateIamInstanceProfile",
+            &[("AssociationId", &association)],
+        )
+        .await
+        .unwrap();
+    assert!(
+        house
+            .authority
+            .mint_instance_session(&id, "app_server", NOW)
+            .is_err()
+    );
+    let gone = house
+        .call(
+            "DisassociateIamInstanceProfile",
+            &[("AssociationId", &association)],
+        )
+        .await;
     assert_eq!(code(gone), "InvalidAssociationID.NotFound");
 }
 
@@ -202,30 +329,48 @@ async fn a_profile_moves_between_running_instances() {
 async fn iam_itself_is_authorized_by_policy() {
     let house = house().await;
     let nobody = house.user("nobody", "").await;
-    let error = house.call_as(&nobody, "CreateUser", &[("UserName", "x")]).await.unwrap_err();
+    let error = house
+        .call_as(&nobody, "CreateUser", &[("UserName", "x")])
+        .await
+        .unwrap_err();
     assert_eq!(error.code, "AccessDenied");
     assert!(
-        error.message.contains("is not authorized to perform: iam:CreateUser")
-            && error.message.contains("because no identity-based policy allows the iam:CreateUser action"),
+        error
+            .message
+            .contains("is not authorized to perform: iam:CreateUser")
+            && error
+                .message
+                .contains("because no identity-based policy allows the iam:CreateUser action"),
         "{}",
         error.message
     );
     let own = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*AccessKey*","Resource":"arn:aws:iam::*:user/${aws:username}"}]}"#;
     let limited = house.user("limited", own).await;
     assert!(house.call_as(&limited, "ListAccessKeys", &[]).await.is_ok());
-    assert_eq!(code(house.call_as(&limited, "ListAccessKeys", &[("UserName", "admin")]).await), "AccessDenied");
+    assert_eq!(
+        code(
+            house
+                .call_as(&limited, "ListAccessKeys", &[("UserName", "admin")])
+                .await
+        ),
+        "AccessDenied"
+    );
 }
 
 #[tokio::test]
 async fn giving_a_role_to_a_machine_takes_pass_role() {
     let house = house().await;
     house.demo_role().await;
-    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}"#;
+    let policy =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}"#;
     let launcher = house.user("launcher", policy).await;
     let plain = [("ImageId", "ami-1"), ("MinCount", "1"), ("MaxCount", "1")];
     assert!(house.call_as(&launcher, "RunInstances", &plain).await.is_ok());
     let with_profile = [&plain[..], &[("IamInstanceProfile.Name", "app_server")]].concat();
-    let error = house.call_as(&launcher, "RunInstances", &with_profile).await.unwrap_err();
+    let error = house
+        .call_as(&launcher, "RunInstances", &with_profile)
+        .await
+        .unwrap_err();
     assert!(error.message.contains("iam:PassRole"), "{}", error.message);
 }
 
@@ -234,31 +379,82 @@ async fn assuming_a_role_takes_its_trust_and_an_unknown_role_looks_untrusting() 
     let house = house().await;
     let ana = house.user("ana", "").await;
     let document = trust(&ana.principal.arn);
-    house.call("CreateRole", &[("RoleName", "ops"), ("AssumeRolePolicyDocument", &document)]).await.unwrap();
-    house.call("CreateRole", &[("RoleName", "closed"), ("AssumeRolePolicyDocument", EC2_TRUST)]).await.unwrap();
+    house
+        .call(
+            "CreateRole",
+            &[("RoleName", "ops"), ("AssumeRolePolicyDocument", &document)],
+        )
+        .await
+        .unwrap();
+    house
+        .call(
+            "CreateRole",
+            &[("RoleName", "closed"), ("AssumeRolePolicyDocument", EC2_TRUST)],
+        )
+        .await
+        .unwrap();
     let arn = |name: &str| format!("arn:aws:iam::{}:role/{name}", house.account);
     let assume = |name: &str| {
         let (arn, ana) = (arn(name), Arc::clone(&ana));
         let house = &house;
-        async move { house.call_as(&ana, "AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "s1")]).await }
+        async move {
+            house
+                .call_as(
+                    &ana,
+                    "AssumeRole",
+                    &[("RoleArn", &arn), ("RoleSessionName", "s1")],
+                )
+                .await
+        }
     };
     let xml = assume("ops").await.unwrap();
     let session = house.session(&xml).unwrap();
-    assert_eq!(session.principal.arn, format!("arn:aws:sts::{}:assumed-role/ops/s1", house.account));
-    let (closed, missing) = (assume("closed").await.unwrap_err(), assume("missing").await.unwrap_err());
-    assert_eq!(closed.message.replace("closed", "X"), missing.message.replace("missing", "X"));
+    assert_eq!(
+        session.principal.arn,
+        format!("arn:aws:sts::{}:assumed-role/ops/s1", house.account)
+    );
+    let (closed, missing) = (
+        assume("closed").await.unwrap_err(),
+        assume("missing").await.unwrap_err(),
+    );
+    assert_eq!(
+        closed.message.replace("closed", "X"),
+        missing.message.replace("missing", "X")
+    );
     assert_eq!((closed.code, missing.code), ("AccessDenied", "AccessDenied"));
 }
 
 #[tokio::test]
 async fn chained_sessions_last_an_hour_at_most_and_keep_identity_tags_and_binding() {
     let house = house().await;
-    let ana = house.user("ana", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}"#).await;
+    let ana = house
+        .user(
+            "ana",
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}"#,
+        )
+        .await;
     let document = trust(&house.account);
     for role in ["one", "two"] {
-        house.call("CreateRole", &[("RoleName", role), ("AssumeRolePolicyDocument", &document), ("MaxSessionDuration", "43200")]).await.unwrap();
-        let allow = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}"#;
-        house.call("PutRolePolicy", &[("RoleName", role), ("PolicyName", "p"), ("PolicyDocument", allow)]).await.unwrap();
+        house
+            .call(
+                "CreateRole",
+                &[
+                    ("RoleName", role),
+                    ("AssumeRolePolicyDocument", &document),
+                    ("MaxSessionDuration", "43200"),
+                ],
+            )
+            .await
+            .unwrap();
+        let allow =
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}"#;
+        house
+            .call(
+                "PutRolePolicy",
+                &[("RoleName", role), ("PolicyName", "p"), ("PolicyDocument", allow)],
+            )
+            .await
+            .unwrap();
     }
     let arn = |name: &str| format!("arn:aws:iam::{}:role/{name}", house.account);
     let (one, two) = (arn("one"), arn("two"));
@@ -271,17 +467,46 @@ async fn chained_sessions_last_an_hour_at_most_and_keep_identity_tags_and_bindin
         ("Tags.member.1.Value", "red"),
         ("TransitiveTagKeys.member.1", "team"),
     ];
-    let session = house.session(&house.call_as(&ana, "AssumeRole", &first).await.unwrap()).unwrap();
-    let long = [("RoleArn", two.as_str()), ("RoleSessionName", "s2"), ("DurationSeconds", "3601")];
-    assert_eq!(code(house.call_as(&session, "AssumeRole", &long).await), "ValidationError");
+    let session = house
+        .session(&house.call_as(&ana, "AssumeRole", &first).await.unwrap())
+        .unwrap();
+    let long = [
+        ("RoleArn", two.as_str()),
+        ("RoleSessionName", "s2"),
+        ("DurationSeconds", "3601"),
+    ];
+    assert_eq!(
+        code(house.call_as(&session, "AssumeRole", &long).await),
+        "ValidationError"
+    );
     let hour = [("RoleArn", two.as_str()), ("RoleSessionName", "s2")];
-    let chained = house.session(&house.call_as(&session, "AssumeRole", &hour).await.unwrap()).unwrap();
+    let chained = house
+        .session(&house.call_as(&session, "AssumeRole", &hour).await.unwrap())
+        .unwrap();
     let claims = chained.session.as_ref().unwrap();
-    assert_eq!((claims.source_identity.as_deref(), claims.tags[0].value.as_str()), (Some("ana"), "red"));
-    let other = [("RoleArn", two.as_str()), ("RoleSessionName", "s2"), ("SourceIdentity", "bob")];
-    assert_eq!(code(house.call_as(&session, "AssumeRole", &other).await), "AccessDenied");
-    let override_tag = [hour[0], hour[1], ("Tags.member.1.Key", "TEAM"), ("Tags.member.1.Value", "blue")];
-    assert_eq!(code(house.call_as(&session, "AssumeRole", &override_tag).await), "InvalidParameterValue");
+    assert_eq!(
+        (claims.source_identity.as_deref(), claims.tags[0].value.as_str()),
+        (Some("ana"), "red")
+    );
+    let other = [
+        ("RoleArn", two.as_str()),
+        ("RoleSessionName", "s2"),
+        ("SourceIdentity", "bob"),
+    ];
+    assert_eq!(
+        code(house.call_as(&session, "AssumeRole", &other).await),
+        "AccessDenied"
+    );
+    let override_tag = [
+        hour[0],
+        hour[1],
+        ("Tags.member.1.Key", "TEAM"),
+        ("Tags.member.1.Value", "blue"),
+    ];
+    assert_eq!(
+        code(house.call_as(&session, "AssumeRole", &override_tag).await),
+        "InvalidParameterValue"
+    );
 }
 
 #[tokio::test]
@@ -289,23 +514,48 @@ async fn a_session_policy_narrows_and_a_recreated_role_has_no_old_sessions() {
     let house = house().await;
     let ana = house.user("ana", "").await;
     let document = trust(&ana.principal.arn);
-    let create = [("RoleName", "ops"), ("AssumeRolePolicyDocument", document.as_str())];
+    let create = [
+        ("RoleName", "ops"),
+        ("AssumeRolePolicyDocument", document.as_str()),
+    ];
     house.call("CreateRole", &create).await.unwrap();
     let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*"}]}"#;
-    house.call("PutRolePolicy", &[("RoleName", "ops"), ("PolicyName", "p"), ("PolicyDocument", all)]).await.unwrap();
+    house
+        .call(
+            "PutRolePolicy",
+            &[("RoleName", "ops"), ("PolicyName", "p"), ("PolicyDocument", all)],
+        )
+        .await
+        .unwrap();
     let arn = format!("arn:aws:iam::{}:role/ops", house.account);
     let narrow = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:ListUsers","Resource":"*"}]}"#;
-    let assume = [("RoleArn", arn.as_str()), ("RoleSessionName", "s1"), ("Policy", narrow)];
+    let assume = [
+        ("RoleArn", arn.as_str()),
+        ("RoleSessionName", "s1"),
+        ("Policy", narrow),
+    ];
     let xml = house.call_as(&ana, "AssumeRole", &assume).await.unwrap();
     let session = house.session(&xml).unwrap();
     assert!(house.call_as(&session, "ListUsers", &[]).await.is_ok());
-    assert_eq!(code(house.call_as(&session, "ListRoles", &[]).await), "AccessDenied");
+    assert_eq!(
+        code(house.call_as(&session, "ListRoles", &[]).await),
+        "AccessDenied"
+    );
 
-    house.call("DeleteRolePolicy", &[("RoleName", "ops"), ("PolicyName", "p")]).await.unwrap();
+    house
+        .call("DeleteRolePolicy", &[("RoleName", "ops"), ("PolicyName", "p")])
+        .await
+        .unwrap();
     house.call("DeleteRole", &[("RoleName", "ops")]).await.unwrap();
-    assert!(matches!(house.session(&xml), Err(AuthenticationError::Revoked(_))));
+    assert!(matches!(
+        house.session(&xml),
+        Err(AuthenticationError::Revoked(_))
+    ));
     house.call("CreateRole", &create).await.unwrap();
-    assert!(matches!(house.session(&xml), Err(AuthenticationError::Revoked(_))), "the new role is another one");
+    assert!(
+        matches!(house.session(&xml), Err(AuthenticationError::Revoked(_))),
+        "the new role is another one"
+    );
 }
 
 #[tokio::test]
@@ -313,13 +563,32 @@ async fn keys_rotate_and_inactive_ones_do_nothing() {
     let house = house().await;
     let ana = house.user("ana", "").await;
     let old = ana.access_key_id.clone().unwrap();
-    house.call("CreateAccessKey", &[("UserName", "ana")]).await.unwrap();
-    assert_eq!(code(house.call("CreateAccessKey", &[("UserName", "ana")]).await), "LimitExceeded");
-    let off = [("UserName", "ana"), ("AccessKeyId", old.as_str()), ("Status", "Inactive")];
+    house
+        .call("CreateAccessKey", &[("UserName", "ana")])
+        .await
+        .unwrap();
+    assert_eq!(
+        code(house.call("CreateAccessKey", &[("UserName", "ana")]).await),
+        "LimitExceeded"
+    );
+    let off = [
+        ("UserName", "ana"),
+        ("AccessKeyId", old.as_str()),
+        ("Status", "Inactive"),
+    ];
     house.call("UpdateAccessKey", &off).await.unwrap();
-    assert!(matches!(house.authority.candidate(&old, None, NOW), Err(AuthenticationError::Invalid(_))));
-    assert_eq!(code(house.call("DeleteUser", &[("UserName", "ana")]).await), "DeleteConflict");
-    let xml = house.call("GetAccessKeyInfo", &[("AccessKeyId", old.as_str())]).await.unwrap();
+    assert!(matches!(
+        house.authority.candidate(&old, None, NOW),
+        Err(AuthenticationError::Invalid(_))
+    ));
+    assert_eq!(
+        code(house.call("DeleteUser", &[("UserName", "ana")]).await),
+        "DeleteConflict"
+    );
+    let xml = house
+        .call("GetAccessKeyInfo", &[("AccessKeyId", old.as_str())])
+        .await
+        .unwrap();
     assert_eq!(field(&xml, "Account"), house.account);
 }
 
@@ -327,13 +596,29 @@ async fn keys_rotate_and_inactive_ones_do_nothing() {
 async fn get_session_token_works_for_users_only_and_expires() {
     let mut house = house().await;
     let ana = house.user("ana", "").await;
-    let xml = house.call_as(&ana, "GetSessionToken", &[("DurationSeconds", "900")]).await.unwrap();
+    let xml = house
+        .call_as(&ana, "GetSessionToken", &[("DurationSeconds", "900")])
+        .await
+        .unwrap();
     let session = house.session(&xml).unwrap();
     assert_eq!(session.principal.arn, ana.principal.arn);
-    assert_eq!(code(house.call_as(&session, "GetSessionToken", &[]).await), "AccessDenied");
-    assert_eq!(code(house.call_as(&ana, "GetSessionToken", &[("DurationSeconds", "899")]).await), "ValidationError");
+    assert_eq!(
+        code(house.call_as(&session, "GetSessionToken", &[]).await),
+        "AccessDenied"
+    );
+    assert_eq!(
+        code(
+            house
+                .call_as(&ana, "GetSessionToken", &[("DurationSeconds", "899")])
+                .await
+        ),
+        "ValidationError"
+    );
     house.now = NOW.plus(900);
-    assert!(matches!(house.session(&xml), Err(AuthenticationError::Expired(_))));
+    assert!(matches!(
+        house.session(&xml),
+        Err(AuthenticationError::Expired(_))
+    ));
 }
 
 #[tokio::test]
@@ -344,18 +629,81 @@ async fn the_errors_are_aws_s() {
     for (action, params, expected) in [
         ("GetRole", vec![("RoleName", "nope")], "NoSuchEntity"),
         ("GetRole", vec![], "ValidationError"),
-        ("CreateRole", vec![("RoleName", "APP_server"), ("AssumeRolePolicyDocument", EC2_TRUST)], "EntityAlreadyExists"),
-        ("CreateRole", vec![("RoleName", "a/../b"), ("AssumeRolePolicyDocument", EC2_TRUST)], "ValidationError"),
-        ("CreateRole", vec![("RoleName", "x"), ("AssumeRolePolicyDocument", "{")], "MalformedPolicyDocument"),
-        ("CreateRole", vec![("RoleName", "x"), ("AssumeRolePolicyDocument", S3_POLICY)], "MalformedPolicyDocument"),
-        ("CreateRole", vec![("RoleName", "x"), ("AssumeRolePolicyDocument", EC2_TRUST), ("Path", "/../")], "ok"),
-        ("CreateRole", vec![("RoleName", "y"), ("AssumeRolePolicyDocument", EC2_TRUST), ("Path", "nope")], "ValidationError"),
+        (
+            "CreateRole",
+            vec![
+                ("RoleName", "APP_server"),
+                ("AssumeRolePolicyDocument", EC2_TRUST),
+            ],
+            "EntityAlreadyExists",
+        ),
+        (
+            "CreateRole",
+            vec![("RoleName", "a/../b"), ("AssumeRolePolicyDocument", EC2_TRUST)],
+            "ValidationError",
+        ),
+        (
+            "CreateRole",
+            vec![("RoleName", "x"), ("AssumeRolePolicyDocument", "{")],
+            "MalformedPolicyDocument",
+        ),
+        (
+            "CreateRole",
+            vec![("RoleName", "x"), ("AssumeRolePolicyDocument", S3_POLICY)],
+            "MalformedPolicyDocument",
+        ),
+        (
+            "CreateRole",
+            vec![
+                ("RoleName", "x"),
+                ("AssumeRolePolicyDocument", EC2_TRUST),
+                ("Path", "/../"),
+            ],
+            "ok",
+        ),
+        (
+            "CreateRole",
+            vec![
+                ("RoleName", "y"),
+                ("AssumeRolePolicyDocument", EC2_TRUST),
+                ("Path", "nope"),
+            ],
+            "ValidationError",
+        ),
         ("DeleteRole", vec![role], "DeleteConflict"),
-        ("AttachRolePolicy", vec![role, ("PolicyArn", "arn:aws:iam::aws:policy/Nope")], "NoSuchEntity"),
-        ("AttachRolePolicy", vec![role, ("PolicyArn", "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")], "ok"),
-        ("RunInstances", vec![("ImageId", "a"), ("MinCount", "1"), ("MaxCount", "101")], "InvalidParameterValue"),
-        ("RunInstances", vec![("ImageId", "a"), ("MinCount", "1"), ("MaxCount", "1"), ("IamInstanceProfile.Name", "no")], "InvalidParameterValue"),
-        ("DescribeInstances", vec![("InstanceId.1", "i-0123")], "InvalidInstanceID.NotFound"),
+        (
+            "AttachRolePolicy",
+            vec![role, ("PolicyArn", "arn:aws:iam::aws:policy/Nope")],
+            "NoSuchEntity",
+        ),
+        (
+            "AttachRolePolicy",
+            vec![
+                role,
+                ("PolicyArn", "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"),
+            ],
+            "ok",
+        ),
+        (
+            "RunInstances",
+            vec![("ImageId", "a"), ("MinCount", "1"), ("MaxCount", "101")],
+            "InvalidParameterValue",
+        ),
+        (
+            "RunInstances",
+            vec![
+                ("ImageId", "a"),
+                ("MinCount", "1"),
+                ("MaxCount", "1"),
+                ("IamInstanceProfile.Name", "no"),
+            ],
+            "InvalidParameterValue",
+        ),
+        (
+            "DescribeInstances",
+            vec![("InstanceId.1", "i-0123")],
+            "InvalidInstanceID.NotFound",
+        ),
         ("DescribeInstances", vec![("DryRun", "true")], "DryRunOperation"),
         ("CreateMagic", vec![], "InvalidAction"),
     ] {
@@ -369,7 +717,10 @@ async fn the_errors_are_aws_s() {
 async fn lists_come_in_pages() {
     let house = house().await;
     for number in 0..5 {
-        house.call("CreateUser", &[("UserName", &format!("u{number}"))]).await.unwrap();
+        house
+            .call("CreateUser", &[("UserName", &format!("u{number}"))])
+            .await
+            .unwrap();
     }
     let (mut seen, mut marker) = (0, String::new());
     loop {
@@ -395,7 +746,10 @@ async fn a_failed_write_changes_nothing_and_says_so() {
     let result = house.call("CreateUser", &[("UserName", "x")]).await;
     assert_eq!(code(result), "ServiceFailure");
     store.heal();
-    assert_eq!(code(house.call("GetUser", &[("UserName", "x")]).await), "NoSuchEntity");
+    assert_eq!(
+        code(house.call("GetUser", &[("UserName", "x")]).await),
+        "NoSuchEntity"
+    );
 }
 
 #[tokio::test]
@@ -405,7 +759,10 @@ async fn what_was_written_is_there_after_a_restart_and_sessions_go_on() {
     let house = house_on(Arc::new(RedbStore::open(&path).unwrap())).await;
     house.demo_role().await;
     let id = house.launch().await;
-    let session = house.authority.mint_instance_session(&id, "app_server", NOW).unwrap();
+    let session = house
+        .authority
+        .mint_instance_session(&id, "app_server", NOW)
+        .unwrap();
     drop(house);
     let store = loop {
         match RedbStore::open(&path) {
@@ -416,7 +773,11 @@ async fn what_was_written_is_there_after_a_restart_and_sessions_go_on() {
     };
     let authority = open(Arc::new(store)).await;
     let key = &session.claims.access_key_id;
-    assert!(authority.candidate(key, Some(session.token.expose()), NOW).is_ok());
+    assert!(
+        authority
+            .candidate(key, Some(session.token.expose()), NOW)
+            .is_ok()
+    );
     let raw = std::fs::read(&path).unwrap();
     let secret = session.claims.secret.expose().as_bytes();
     assert!(!raw.windows(secret.len()).any(|window| window == secret));
@@ -433,14 +794,29 @@ async fn the_wrong_root_key_opens_nothing_and_no_long_term_secret_is_stored_in_c
     let secret = made.secret.expose().as_bytes();
     assert!(!raw.windows(secret.len()).any(|window| window == secret));
     let wrong = RootKey::from_bytes(&[4; 32]).unwrap();
-    let machine = Machine { private_ip: String::new(), networks: vec![] };
-    let opened =
-        Authority::open(store, wrong, "eu-central-1", machine, Arc::new(Seeded(AtomicU64::new(5)))).await;
+    let machine = Machine {
+        private_ip: String::new(),
+        networks: vec![],
+    };
+    let opened = Authority::open(
+        store,
+        wrong,
+        "eu-central-1",
+        machine,
+        Arc::new(Seeded(AtomicU64::new(5))),
+    )
+    .await;
     assert!(matches!(opened.err(), Some(OpenAuthorityError::Keyring(_))));
 }
 
 #[test]
 fn token_errors_map_to_what_the_caller_may_know() {
-    assert!(matches!(AuthenticationError::from(OpenError::NotGenuine), AuthenticationError::Invalid(_)));
-    assert!(matches!(AuthenticationError::from(OpenError::Expired(NOW)), AuthenticationError::Expired(_)));
+    assert!(matches!(
+        AuthenticationError::from(OpenError::NotGenuine),
+        AuthenticationError::Invalid(_)
+    ));
+    assert!(matches!(
+        AuthenticationError::from(OpenError::Expired(NOW)),
+        AuthenticationError::Expired(_)
+    ));
 }

@@ -22,7 +22,9 @@ impl Network {
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let (left, right, width) = match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => (u128::from(own.to_bits()), u128::from(other.to_bits()), 32),
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (u128::from(own.to_bits()), u128::from(other.to_bits()), 32)
+            }
             (IpAddr::V6(own), IpAddr::V6(other)) => (own.to_bits(), other.to_bits(), 128),
             _ => return false,
         };
@@ -34,7 +36,10 @@ impl Network {
 impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Self {
         let address = address.to_canonical();
-        Self { address, prefix_bits: if address.is_ipv4() { 32 } else { 128 } }
+        Self {
+            address,
+            prefix_bits: if address.is_ipv4() { 32 } else { 128 },
+        }
     }
 }
 
@@ -46,10 +51,16 @@ impl FromStr for Network {
         let width = if address.is_ipv4() { 32 } else { 128 };
         let prefix_bits = match bits {
             None => width,
-            Some(bits) if bits.bytes().all(|b| b.is_ascii_digit()) => bits.parse().map_err(|_| NetworkError)?,
+            Some(bits) if bits.bytes().all(|b| b.is_ascii_digit()) => {
+                bits.parse().map_err(|_| NetworkError)?
+            }
             Some(_) => return Err(NetworkError),
         };
-        if prefix_bits > width { Err(NetworkError) } else { Ok(Self { address, prefix_bits }) }
+        if prefix_bits > width {
+            Err(NetworkError)
+        } else {
+            Ok(Self { address, prefix_bits })
+        }
     }
 }
 
@@ -67,7 +78,9 @@ impl Serialize for Network {
 
 impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -117,7 +130,12 @@ impl Binding {
             _ if inside => Ok(true),
             BindingMode::Report => Ok(false),
             BindingMode::Enforce => {
-                let allowed = self.networks.iter().map(Network::to_string).collect::<Vec<_>>().join(", ");
+                let allowed = self
+                    .networks
+                    .iter()
+                    .map(Network::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 Err(BindingRefused { from, allowed })
             }
         }
@@ -130,7 +148,11 @@ mod tests {
 
     fn check(network: &str, address: &str, expect: bool) {
         let network: Network = network.parse().unwrap();
-        assert_eq!(network.contains(address.parse().unwrap()), expect, "{network} {address}");
+        assert_eq!(
+            network.contains(address.parse().unwrap()),
+            expect,
+            "{network} {address}"
+        );
     }
 
     #[test]
@@ -154,7 +176,14 @@ mod tests {
 
     #[test]
     fn odd_texts_are_not_networks() {
-        for bad in ["", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0/8", "::/129", "10.0.0.0/"] {
+        for bad in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0.0/+8",
+            "10.0.0/8",
+            "::/129",
+            "10.0.0.0/",
+        ] {
             assert_eq!(bad.parse::<Network>(), Err(NetworkError), "{bad}");
         }
     }
@@ -162,9 +191,17 @@ mod tests {
     #[test]
     fn enforcing_refuses_reporting_tells_and_off_is_silent() {
         let from = "10.0.0.9".parse().unwrap();
-        let mut binding =
-            Binding { mode: BindingMode::Enforce, networks: vec!["10.0.0.1".parse().unwrap()] };
-        assert!(binding.check(from).unwrap_err().to_string().contains("10.0.0.1/32"));
+        let mut binding = Binding {
+            mode: BindingMode::Enforce,
+            networks: vec!["10.0.0.1".parse().unwrap()],
+        };
+        assert!(
+            binding
+                .check(from)
+                .unwrap_err()
+                .to_string()
+                .contains("10.0.0.1/32")
+        );
         binding.mode = BindingMode::Report;
         assert_eq!(binding.check(from), Ok(false));
         binding.mode = BindingMode::Off;

@@ -101,9 +101,17 @@ impl SessionClaims {
         let account = self.account.as_str();
         match &self.principal {
             // The session ARN loses the role's path (IAM User Guide, "IAM identifiers").
-            SessionPrincipal::AssumedRole { role_name, session_name, .. } => {
-                Arn::aws("sts", "", account, &format!("assumed-role/{role_name}/{session_name}")).to_string()
-            }
+            SessionPrincipal::AssumedRole {
+                role_name,
+                session_name,
+                ..
+            } => Arn::aws(
+                "sts",
+                "",
+                account,
+                &format!("assumed-role/{role_name}/{session_name}"),
+            )
+            .to_string(),
             SessionPrincipal::User { user_name, .. } => {
                 Arn::aws("iam", "", account, &format!("user/{user_name}")).to_string()
             }
@@ -115,7 +123,11 @@ impl SessionClaims {
     #[must_use]
     pub fn user_id(&self) -> String {
         match &self.principal {
-            SessionPrincipal::AssumedRole { role_id, session_name, .. } => format!("{role_id}:{session_name}"),
+            SessionPrincipal::AssumedRole {
+                role_id,
+                session_name,
+                ..
+            } => format!("{role_id}:{session_name}"),
             SessionPrincipal::User { user_id, .. } => user_id.clone(),
             SessionPrincipal::Root => self.account.to_string(),
         }

@@ -30,7 +30,9 @@ pub fn unique_id(kind: IdKind, entropy: &dyn Entropy) -> String {
     };
     let mut random = [0u8; 17];
     entropy.fill(&mut random);
-    let body = random.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 31)).map(|b| char::from(*b)));
+    let body = random
+        .iter()
+        .filter_map(|byte| LETTERS.get(usize::from(byte & 31)).map(|b| char::from(*b)));
     prefix.chars().chain(body).collect()
 }
 
@@ -45,7 +47,10 @@ pub fn instance_id(entropy: &dyn Entropy) -> String {
 pub fn random_hex(entropy: &dyn Entropy, digits: usize) -> String {
     let mut random = vec![0u8; digits];
     entropy.fill(&mut random);
-    random.iter().map(|byte| char::from_digit(u32::from(byte & 15), 16).unwrap_or('0')).collect()
+    random
+        .iter()
+        .map(|byte| char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'))
+        .collect()
 }
 
 /// A secret access key: forty characters of base 64, 240 bits.

@@ -19,7 +19,9 @@ impl MintKey {
     /// # Errors
     /// [`KeyError`] when the library refuses the seed.
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, KeyError> {
-        Ed25519KeyPair::from_seed_unchecked(seed).map(Self).map_err(|_| KeyError)
+        Ed25519KeyPair::from_seed_unchecked(seed)
+            .map(Self)
+            .map_err(|_| KeyError)
     }
 
     /// The public half, which gateways hold.
@@ -45,7 +47,9 @@ pub struct VerifyKey(Vec<u8>);
 
 impl VerifyKey {
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()
+        UnparsedPublicKey::new(&ED25519, &self.0)
+            .verify(message, signature)
+            .is_ok()
     }
 }
 
@@ -58,7 +62,9 @@ impl EpochKey {
     /// # Errors
     /// [`KeyError`] when the library refuses them.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
-        UnboundKey::new(&AES_256_GCM, bytes).map(|key| Self(LessSafeKey::new(key))).map_err(|_| KeyError)
+        UnboundKey::new(&AES_256_GCM, bytes)
+            .map(|key| Self(LessSafeKey::new(key)))
+            .map_err(|_| KeyError)
     }
 
     /// Fresh key bytes.

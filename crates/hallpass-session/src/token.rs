@@ -69,7 +69,11 @@ impl OpenedSession {
     ///
     /// # Errors
     /// [`OpenError::WrongAccessKey`], [`OpenError::Expired`].
-    pub fn current(&self, access_key_id: &AccessKeyId, now: UnixSeconds) -> Result<&SessionClaims, OpenError> {
+    pub fn current(
+        &self,
+        access_key_id: &AccessKeyId,
+        now: UnixSeconds,
+    ) -> Result<&SessionClaims, OpenError> {
         if self.claims.access_key_id != *access_key_id {
             return Err(OpenError::WrongAccessKey);
         }
@@ -108,7 +112,9 @@ pub fn seal(
     token.extend_from_slice(&body);
     let text = STANDARD.encode(token);
     if text.len() > SESSION_TOKEN_BYTES_MAX {
-        return Err(SealError::TooLarge { percent: text.len() * 100 / SESSION_TOKEN_BYTES_MAX });
+        return Err(SealError::TooLarge {
+            percent: text.len() * 100 / SESSION_TOKEN_BYTES_MAX,
+        });
     }
     Ok(text)
 }
@@ -132,9 +138,13 @@ pub fn open(token: &str, verify: &VerifyKey, epochs: &EpochKeys) -> Result<Opene
     let key = epochs.get(epoch).ok_or(OpenError::UnknownEpoch)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError::Malformed)?;
     let mut sealed = sealed.to_vec();
-    let body =
-        key.aead().open_in_place(nonce, Aad::from(header), &mut sealed).map_err(|_| OpenError::NotGenuine)?;
-    let (signature, json) = body.split_at_checked(SIGNATURE_BYTES).ok_or(OpenError::NotGenuine)?;
+    let body = key
+        .aead()
+        .open_in_place(nonce, Aad::from(header), &mut sealed)
+        .map_err(|_| OpenError::NotGenuine)?;
+    let (signature, json) = body
+        .split_at_checked(SIGNATURE_BYTES)
+        .ok_or(OpenError::NotGenuine)?;
     if !verify.verify(&[SIGNING_CONTEXT, json].concat(), signature) {
         return Err(OpenError::NotGenuine);
     }

@@ -42,7 +42,12 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn starting_at(revision: u64) -> Self {
-        Self { state: Mutex::new(State { compacted_revision: revision, ..State::default() }) }
+        Self {
+            state: Mutex::new(State {
+                compacted_revision: revision,
+                ..State::default()
+            }),
+        }
     }
 
     pub(crate) fn publish(&self, events: &[Event]) {
@@ -60,21 +65,33 @@ impl Hub {
     }
 
     pub(crate) fn watch(&self, prefix: &str, revision: u64) -> Result<Watch, StoreError> {
-        let mut state = self.state.lock().map_err(|_| StoreError::Io("watch hub poisoned".to_owned()))?;
+        let mut state = self
+            .state
+            .lock()
+            .map_err(|_| StoreError::Io("watch hub poisoned".to_owned()))?;
         if revision < state.compacted_revision {
             return Err(StoreError::Compacted(revision));
         }
         let (sender, receiver) = mpsc::channel(BACKLOG_BATCHES_MAX);
-        let missed = matching(state.history.iter().filter(|event| event.revision > revision), prefix);
+        let missed = matching(
+            state.history.iter().filter(|event| event.revision > revision),
+            prefix,
+        );
         if !missed.is_empty() {
             // A fresh channel has room.
             let _ = sender.try_send(missed);
         }
-        state.watchers.push(Watcher { prefix: prefix.to_owned(), sender });
+        state.watchers.push(Watcher {
+            prefix: prefix.to_owned(),
+            sender,
+        });
         Ok(Watch { receiver })
     }
 }
 
 fn matching<'a>(events: impl Iterator<Item = &'a Event>, prefix: &str) -> Vec<Event> {
-    events.filter(|event| event.key.starts_with(prefix)).cloned().collect()
+    events
+        .filter(|event| event.key.starts_with(prefix))
+        .cloned()
+        .collect()
 }

@@ -75,7 +75,10 @@ impl Txn {
     /// A transaction without condition.
     #[must_use]
     pub fn put(key: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        Self { compares: vec![], ops: vec![Op::Put(key.into(), value.into())] }
+        Self {
+            compares: vec![],
+            ops: vec![Op::Put(key.into(), value.into())],
+        }
     }
 
     fn check_limits(&self) -> Result<(), StoreError> {

@@ -36,7 +36,10 @@ impl MemoryStore {
 
     fn apply(&self, txn: Txn) -> Result<u64, StoreError> {
         txn.check_limits()?;
-        let mut state = self.state.lock().map_err(|_| StoreError::Io("poisoned".to_owned()))?;
+        let mut state = self
+            .state
+            .lock()
+            .map_err(|_| StoreError::Io("poisoned".to_owned()))?;
         match &mut state.commits_left {
             Some(0) => return Err(StoreError::Io("failed on demand".to_owned())),
             Some(left) => *left -= 1,
@@ -44,7 +47,9 @@ impl MemoryStore {
         }
         let holds = txn.compares.iter().all(|compare| match compare {
             Compare::Absent(key) => !state.entries.contains_key(key),
-            Compare::ModRevision(key, revision) => state.entries.get(key).is_some_and(|(found, _)| found == revision),
+            Compare::ModRevision(key, revision) => {
+                state.entries.get(key).is_some_and(|(found, _)| found == revision)
+            }
         });
         if !holds {
             return Err(StoreError::Conflict);
@@ -55,12 +60,20 @@ impl MemoryStore {
         for op in txn.ops {
             match op {
                 Op::Put(key, value) => {
-                    events.push(Event { key: key.clone(), value: Some(value.clone()), revision });
+                    events.push(Event {
+                        key: key.clone(),
+                        value: Some(value.clone()),
+                        revision,
+                    });
                     state.entries.insert(key, (revision, value));
                 }
                 Op::Delete(key) => {
                     if state.entries.remove(&key).is_some() {
-                        events.push(Event { key, value: None, revision });
+                        events.push(Event {
+                            key,
+                            value: None,
+                            revision,
+                        });
                     }
                 }
             }
@@ -70,7 +83,10 @@ impl MemoryStore {
     }
 
     fn read<T>(&self, read: impl FnOnce(&State) -> T) -> Result<T, StoreError> {
-        self.state.lock().map(|state| read(&state)).map_err(|_| StoreError::Io("poisoned".to_owned()))
+        self.state
+            .lock()
+            .map(|state| read(&state))
+            .map_err(|_| StoreError::Io("poisoned".to_owned()))
     }
 }
 

@@ -1,6 +1,8 @@
 use crate::hub::Hub;
 use crate::{Compare, Event, KeyValue, Listing, Op, Store, StoreError, StoreFuture, Txn, Watch};
-use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+};
 use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,17 +48,28 @@ impl RedbStore {
             {
                 StoreError::Io(format!("`{shown}`: {error}"))
             }
-            other => StoreError::Corrupt { path: shown.clone(), why: other.to_string() },
+            other => StoreError::Corrupt {
+                path: shown.clone(),
+                why: other.to_string(),
+            },
         })?;
-        let corrupt = |why: String| StoreError::Corrupt { path: shown.clone(), why };
+        let corrupt = |why: String| StoreError::Corrupt {
+            path: shown.clone(),
+            why,
+        };
         let (format, revision) = {
-            let read = database.begin_read().map_err(|error| corrupt(error.to_string()))?;
+            let read = database
+                .begin_read()
+                .map_err(|error| corrupt(error.to_string()))?;
             match read.open_table(META) {
                 Err(TableError::TableDoesNotExist(_)) => (None, 0),
                 Err(error) => return Err(corrupt(error.to_string())),
                 Ok(meta) => {
                     let number = |name: &str| -> Result<Option<u64>, StoreError> {
-                        Ok(meta.get(name).map_err(|error| corrupt(error.to_string()))?.map(|guard| guard.value()))
+                        Ok(meta
+                            .get(name)
+                            .map_err(|error| corrupt(error.to_string()))?
+                            .map(|guard| guard.value()))
                     };
                     (number(META_FORMAT)?, number(META_REVISION)?.unwrap_or(0))
                 }
@@ -65,12 +78,22 @@ impl RedbStore {
         match format {
             None => initialise(&database).map_err(|error| StoreError::Io(format!("`{shown}`: {error}")))?,
             Some(FORMAT) => {}
-            Some(found) => return Err(StoreError::NewerFormat { path: shown, found, known: FORMAT }),
+            Some(found) => {
+                return Err(StoreError::NewerFormat {
+                    path: shown,
+                    found,
+                    known: FORMAT,
+                });
+            }
         }
         let database = Arc::new(database);
         let hub = Arc::new(Hub::starting_at(revision));
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        let writer = Writer { database: Arc::clone(&database), hub: Arc::clone(&hub), revision };
+        let writer = Writer {
+            database: Arc::clone(&database),
+            hub: Arc::clone(&hub),
+            revision,
+        };
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(jobs))
@@ -80,12 +103,22 @@ impl RedbStore {
 
     fn read(&self, first: &str, only_prefix: bool) -> Result<Listing, redb::Error> {
         let read = self.database.begin_read()?;
-        let revision = read.open_table(META)?.get(META_REVISION)?.map_or(0, |guard| guard.value());
+        let revision = read
+            .open_table(META)?
+            .get(META_REVISION)?
+            .map_or(0, |guard| guard.value());
         let entries = read.open_table(ENTRIES)?;
-        let mut listing = Listing { revision, entries: vec![] };
+        let mut listing = Listing {
+            revision,
+            entries: vec![],
+        };
         for entry in entries.range(first..)? {
             let (key, value) = entry?;
-            let wanted = if only_prefix { key.value().starts_with(first) } else { key.value() == first };
+            let wanted = if only_prefix {
+                key.value().starts_with(first)
+            } else {
+                key.value() == first
+            };
             if !wanted {
                 break;
             }
@@ -115,11 +148,16 @@ fn initialise(database: &Database) -> Result<(), redb::Error> {
 
 impl Store for RedbStore {
     fn list(&self, prefix: &str) -> StoreFuture<'_, Listing> {
-        Box::pin(ready(self.read(prefix, true).map_err(|error| StoreError::Io(error.to_string()))))
+        Box::pin(ready(
+            self.read(prefix, true)
+                .map_err(|error| StoreError::Io(error.to_string())),
+        ))
     }
 
     fn get(&self, key: &str) -> StoreFuture<'_, Option<KeyValue>> {
-        let found = self.read(key, false).map(|listing| listing.entries.into_iter().next());
+        let found = self
+            .read(key, false)
+            .map(|listing| listing.entries.into_iter().next());
         Box::pin(ready(found.map_err(|error| StoreError::Io(error.to_string()))))
     }
 
@@ -128,7 +166,10 @@ impl Store for RedbStore {
             txn.check_limits()?;
             let closed = |_| StoreError::Io("the store is closed".to_owned());
             let (answer, answered) = oneshot::channel();
-            self.queue.send((txn, answer)).await.map_err(|_| StoreError::Io("the store is closed".to_owned()))?;
+            self.queue
+                .send((txn, answer))
+                .await
+                .map_err(|_| StoreError::Io("the store is closed".to_owned()))?;
             answered.await.map_err(closed)?
         })
     }
@@ -180,7 +221,10 @@ impl Writer {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "one private use, spelled out where it is read")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "one private use, spelled out where it is read"
+    )]
     fn apply(&self, txns: &[Txn]) -> Result<(u64, Vec<Result<(u64, Vec<Event>), StoreError>>), redb::Error> {
         let mut write = self.database.begin_write()?;
         write.set_durability(Durability::Immediate)?;
@@ -194,9 +238,9 @@ impl Writer {
                 for compare in &txn.compares {
                     holds &= match compare {
                         Compare::Absent(key) => entries.get(key.as_str())?.is_none(),
-                        Compare::ModRevision(key, expected) => {
-                            entries.get(key.as_str())?.is_some_and(|found| found.value().0 == *expected)
-                        }
+                        Compare::ModRevision(key, expected) => entries
+                            .get(key.as_str())?
+                            .is_some_and(|found| found.value().0 == *expected),
                     };
                 }
                 if !holds {
@@ -209,11 +253,19 @@ impl Writer {
                     match op {
                         Op::Put(key, value) => {
                             entries.insert(key.as_str(), (revision, value.as_slice()))?;
-                            events.push(Event { key: key.clone(), value: Some(value.clone()), revision });
+                            events.push(Event {
+                                key: key.clone(),
+                                value: Some(value.clone()),
+                                revision,
+                            });
                         }
                         Op::Delete(key) => {
                             if entries.remove(key.as_str())?.is_some() {
-                                events.push(Event { key: key.clone(), value: None, revision });
+                                events.push(Event {
+                                    key: key.clone(),
+                                    value: None,
+                                    revision,
+                                });
                             }
                         }
                     }

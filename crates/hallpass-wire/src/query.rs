@@ -59,7 +59,10 @@ impl QueryParams {
     /// The members of a list of plain values, in the order of their numbers.
     #[must_use]
     pub fn list(&self, name: &str) -> Vec<&str> {
-        self.numbered(name).into_iter().filter_map(|prefix| self.get(&prefix)).collect()
+        self.numbered(name)
+            .into_iter()
+            .filter_map(|prefix| self.get(&prefix))
+            .collect()
     }
 
     /// The members of a list of structures, each as its fields.
@@ -90,7 +93,10 @@ impl QueryParams {
             numbers.sort_unstable();
             numbers.dedup();
             if !numbers.is_empty() {
-                return numbers.into_iter().map(|number| format!("{stem}{number}")).collect();
+                return numbers
+                    .into_iter()
+                    .map(|number| format!("{stem}{number}"))
+                    .collect();
             }
         }
         vec![]
@@ -149,9 +155,13 @@ mod tests {
 
     #[test]
     fn structures_keep_their_fields_together() {
-        let params = QueryParams::parse("Tags.member.1.Key=k&Tags.member.1.Value=v+1&Tags.member.2.Key=l").unwrap();
+        let params =
+            QueryParams::parse("Tags.member.1.Key=k&Tags.member.1.Value=v+1&Tags.member.2.Key=l").unwrap();
         let tags = params.structures("Tags");
-        assert_eq!((tags.len(), tags[0]["Key"].as_str(), tags[0]["Value"].as_str()), (2, "k", "v 1"));
+        assert_eq!(
+            (tags.len(), tags[0]["Key"].as_str(), tags[0]["Value"].as_str()),
+            (2, "k", "v 1")
+        );
         assert_eq!(tags[1].get("Value"), None);
     }
 
@@ -160,8 +170,14 @@ mod tests {
         assert_eq!(QueryParams::parse("a=%zz"), Err(QueryError::Encoding));
         assert_eq!(QueryParams::parse("a=%ff"), Err(QueryError::Encoding));
         assert_eq!(QueryParams::parse("a=%4"), Err(QueryError::Encoding));
-        assert_eq!(QueryParams::parse("Action=x&Action=y"), Err(QueryError::Duplicate("Action".into())));
-        let many = (0..=QUERY_PARAMS_MAX).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
+        assert_eq!(
+            QueryParams::parse("Action=x&Action=y"),
+            Err(QueryError::Duplicate("Action".into()))
+        );
+        let many = (0..=QUERY_PARAMS_MAX)
+            .map(|n| format!("p{n}=1"))
+            .collect::<Vec<_>>()
+            .join("&");
         assert_eq!(QueryParams::parse(&many), Err(QueryError::TooMany));
     }
 

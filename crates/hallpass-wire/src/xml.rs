@@ -117,7 +117,8 @@ pub fn success_document(protocol: Protocol, action: &str, request_id: &str, body
     let mut xml = XmlWriter::new();
     match protocol {
         Protocol::Query { namespace } => {
-            xml.raw(PROLOG).raw(&format!("<{action}Response xmlns=\"{namespace}\">"));
+            xml.raw(PROLOG)
+                .raw(&format!("<{action}Response xmlns=\"{namespace}\">"));
             // Actions without a result have no result element (as AWS answers them).
             if !body.is_empty() {
                 xml.raw(&format!("<{action}Result>{body}</{action}Result>"));
@@ -128,7 +129,8 @@ pub fn success_document(protocol: Protocol, action: &str, request_id: &str, body
             xml.raw(&format!("</{action}Response>"));
         }
         Protocol::Ec2 { namespace } => {
-            xml.raw(PROLOG).raw(&format!("<{action}Response xmlns=\"{namespace}\">"));
+            xml.raw(PROLOG)
+                .raw(&format!("<{action}Response xmlns=\"{namespace}\">"));
             xml.text("requestId", request_id);
             xml.raw(body).raw(&format!("</{action}Response>"));
         }
@@ -190,23 +192,37 @@ mod tests {
 
     #[test]
     fn the_three_error_shapes_are_aws_s() {
-        let iam = Protocol::Query { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" };
+        let iam = Protocol::Query {
+            namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+        };
         let shown = error_document(iam, "NoSuchEntity", "a < b", true, "r-1", &[]);
         assert!(shown.ends_with(
             "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error><Type>Sender</Type>\
              <Code>NoSuchEntity</Code><Message>a &lt; b</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
         ));
-        let ec2 = error_document(Protocol::Ec2 { namespace: "" }, "AuthFailure", "m", true, "r", &[]);
+        let ec2 = error_document(
+            Protocol::Ec2 { namespace: "" },
+            "AuthFailure",
+            "m",
+            true,
+            "r",
+            &[],
+        );
         assert!(ec2.ends_with(
             "<Response><Errors><Error><Code>AuthFailure</Code><Message>m</Message></Error></Errors>\
              <RequestID>r</RequestID></Response>"
         ));
         let s3 = error_document(Protocol::RestXml, "NoSuchKey", "m", true, "r", &[("Key", "a&b")]);
-        assert!(s3.contains("<Error><Code>NoSuchKey</Code><Message>m</Message><Key>a&amp;b</Key><RequestId>r<"));
+        assert!(
+            s3.contains("<Error><Code>NoSuchKey</Code><Message>m</Message><Key>a&amp;b</Key><RequestId>r<")
+        );
     }
 
     #[test]
     fn no_text_can_break_out_of_its_element() {
-        assert_eq!(escape("</a>&\"\u{0}\r\u{8}"), "&lt;/a&gt;&amp;&quot;\u{fffd}&#13;\u{fffd}");
+        assert_eq!(
+            escape("</a>&\"\u{0}\r\u{8}"),
+            "&lt;/a&gt;&amp;&quot;\u{fffd}&#13;\u{fffd}"
+        );
     }
 }

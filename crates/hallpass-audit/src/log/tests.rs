@@ -12,7 +12,10 @@ fn record(id: &str, time: i64) -> Record {
         region: "eu-central-1".into(),
         source_ip: "127.0.0.1".into(),
         user_agent: Some("a\nb".repeat(1_000)),
-        identity: Identity { kind: "Root".into(), ..Identity::default() },
+        identity: Identity {
+            kind: "Root".into(),
+            ..Identity::default()
+        },
         error_code: None,
         error_message: None,
         request_parameters: Value::Null,
@@ -30,15 +33,23 @@ fn record(id: &str, time: i64) -> Record {
 async fn a_record_is_found_by_its_request_id_across_days_and_never_spans_lines() {
     let folder = tempfile::tempdir().unwrap();
     let log = AuditLog::open(folder.path()).unwrap();
-    log.append(&record("first", 86_400), Durability::Synced).await.unwrap();
-    log.append(&record("second", 86_400 * 2), Durability::Written).await.unwrap();
+    log.append(&record("first", 86_400), Durability::Synced)
+        .await
+        .unwrap();
+    log.append(&record("second", 86_400 * 2), Durability::Written)
+        .await
+        .unwrap();
     let text = std::fs::read_to_string(folder.path().join("1970-01-02.jsonl")).unwrap();
     assert_eq!(text.lines().count(), 1, "a client's line feeds stay escaped");
     assert!(text.len() < 3_000, "client texts are cut");
     let found = find(folder.path(), "first").unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["eventName"], "CreateRole");
-    let ids: Vec<_> = latest(folder.path(), 10).unwrap().iter().map(|r| r["requestID"].clone()).collect();
+    let ids: Vec<_> = latest(folder.path(), 10)
+        .unwrap()
+        .iter()
+        .map(|r| r["requestID"].clone())
+        .collect();
     assert_eq!(ids, ["first", "second"]);
 }
 
@@ -48,9 +59,15 @@ async fn half_a_line_left_by_a_crash_costs_no_other_record() {
     let path = folder.path().join("1970-01-02.jsonl");
     std::fs::write(&path, "{\"requestID\":\"cut").unwrap();
     let log = AuditLog::open(folder.path()).unwrap();
-    log.append(&record("after", 86_400), Durability::Synced).await.unwrap();
+    log.append(&record("after", 86_400), Durability::Synced)
+        .await
+        .unwrap();
     assert_eq!(find(folder.path(), "after").unwrap().len(), 1);
-    assert_eq!(latest(folder.path(), 10).unwrap().len(), 1, "the half line is skipped, not fatal");
+    assert_eq!(
+        latest(folder.path(), 10).unwrap().len(),
+        1,
+        "the half line is skipped, not fatal"
+    );
 }
 
 #[tokio::test]
@@ -61,7 +78,9 @@ async fn many_at_once_all_arrive() {
         .map(|number| {
             let log = Arc::clone(&log);
             tokio::spawn(async move {
-                log.append(&record(&number.to_string(), 0), Durability::Synced).await.unwrap();
+                log.append(&record(&number.to_string(), 0), Durability::Synced)
+                    .await
+                    .unwrap();
             })
         })
         .collect();
@@ -78,7 +97,10 @@ async fn the_log_is_its_owners_alone() {
     let inside = folder.path().join("audit");
     let log = AuditLog::open(&inside).unwrap();
     log.append(&record("x", 0), Durability::Written).await.unwrap();
-    assert_eq!(std::fs::metadata(&inside).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        std::fs::metadata(&inside).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     let file = std::fs::metadata(inside.join("1970-01-01.jsonl")).unwrap();
     assert_eq!(file.permissions().mode() & 0o777, 0o600);
 }

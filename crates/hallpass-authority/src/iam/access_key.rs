@@ -1,10 +1,10 @@
 use super::{user, user_name};
+use crate::ApiError;
 use crate::account::AccountState;
 use crate::authority::new_access_key;
 use crate::call::{Ctx, Outcome, page_end};
 use crate::entity::AccessKey;
 use crate::state::{access_key_key, put};
-use crate::ApiError;
 use hallpass_store::Op;
 use hallpass_types::AccessKeyId;
 use hallpass_wire::XmlWriter;
@@ -17,7 +17,9 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let user = &user(ctx)?.user;
     let account = ctx.account.id();
     if ctx.state.keys_of(account, Some(&user.name)).len() >= KEYS_MAX {
-        return Err(ApiError::limit(format!("Cannot exceed quota for AccessKeysPerUser: {KEYS_MAX}")));
+        return Err(ApiError::limit(format!(
+            "Cannot exceed quota for AccessKeysPerUser: {KEYS_MAX}"
+        )));
     }
     let (op, id, secret) = new_access_key(ctx.env, account, Some(&user.name), ctx.call.now)?;
     let mut xml = XmlWriter::new();
@@ -28,7 +30,9 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             .text("SecretAccessKey", secret.expose())
             .text("CreateDate", ctx.call.now.iso8601());
     });
-    Ok(Outcome::made(xml, vec![op])?.noting("accessKeyId", id.as_str()).noting("userName", &user.name))
+    Ok(Outcome::made(xml, vec![op])?
+        .noting("accessKeyId", id.as_str())
+        .noting("userName", &user.name))
 }
 
 pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -58,7 +62,11 @@ fn find(ctx: &Ctx<'_>) -> Result<Arc<AccessKey>, ApiError> {
         .ok()
         .and_then(|id| ctx.state.keys.get(&id))
         .filter(|key| {
-            key.account == account.id() && key.user.as_deref().is_some_and(|user| user.eq_ignore_ascii_case(owner))
+            key.account == account.id()
+                && key
+                    .user
+                    .as_deref()
+                    .is_some_and(|user| user.eq_ignore_ascii_case(owner))
         })
         .cloned()
         .ok_or_else(|| ApiError::no_such_entity(format!("The Access Key with id {text} cannot be found.")))

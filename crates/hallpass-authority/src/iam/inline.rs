@@ -13,7 +13,11 @@ const USER_CHARS_MAX: usize = 2_048;
 const DOCUMENT_CHARS_MAX: usize = 131_072;
 
 fn put(ctx: &Ctx<'_>, permissions: &mut Permissions, entity: &str, chars_max: usize) -> Result<(), ApiError> {
-    let name = names::name("PolicyName", ctx.required("PolicyName")?, names::LONG_NAME_CHARS_MAX)?;
+    let name = names::name(
+        "PolicyName",
+        ctx.required("PolicyName")?,
+        names::LONG_NAME_CHARS_MAX,
+    )?;
     let document = ctx.required("PolicyDocument")?;
     names::document(document, PolicyKind::Identity, DOCUMENT_CHARS_MAX)?;
     permissions.inline.insert(name.to_owned(), document.to_owned());
@@ -22,18 +26,32 @@ fn put(ctx: &Ctx<'_>, permissions: &mut Permissions, entity: &str, chars_max: us
 
 fn delete(ctx: &Ctx<'_>, permissions: &mut Permissions, entity: &str) -> Result<(), ApiError> {
     let name = ctx.required("PolicyName")?;
-    permissions.inline.remove(name).map(|_| ()).ok_or_else(|| not_found(entity, name))
+    permissions
+        .inline
+        .remove(name)
+        .map(|_| ())
+        .ok_or_else(|| not_found(entity, name))
 }
 
 fn not_found(entity: &str, name: &str) -> ApiError {
     ApiError::no_such_entity(format!("The {entity} policy with name {name} cannot be found."))
 }
 
-fn get(ctx: &Ctx<'_>, permissions: &Permissions, entity: &str, owner: (&str, &str)) -> Result<Outcome, ApiError> {
+fn get(
+    ctx: &Ctx<'_>,
+    permissions: &Permissions,
+    entity: &str,
+    owner: (&str, &str),
+) -> Result<Outcome, ApiError> {
     let name = ctx.required("PolicyName")?;
-    let document = permissions.inline.get(name).ok_or_else(|| not_found(entity, name))?;
+    let document = permissions
+        .inline
+        .get(name)
+        .ok_or_else(|| not_found(entity, name))?;
     let mut xml = XmlWriter::new();
-    xml.text(owner.0, owner.1).text("PolicyName", name).text("PolicyDocument", percent_encode(document));
+    xml.text(owner.0, owner.1)
+        .text("PolicyName", name)
+        .text("PolicyDocument", percent_encode(document));
     Outcome::read(xml)
 }
 

@@ -20,25 +20,40 @@ const ATTACHED_MAX: usize = 20;
 
 pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     let arn = ctx.required("PolicyArn")?;
-    Ok(Requirement::Actions(vec![ActionOn::new(format!("iam:{}", ctx.call.action), arn)]))
+    Ok(Requirement::Actions(vec![ActionOn::new(
+        format!("iam:{}", ctx.call.action),
+        arn,
+    )]))
 }
 
 pub(crate) fn list_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
-    Ok(Requirement::Actions(vec![ActionOn::new("iam:ListPolicies", arn_of(ctx, "policy/"))]))
+    Ok(Requirement::Actions(vec![ActionOn::new(
+        "iam:ListPolicies",
+        arn_of(ctx, "policy/"),
+    )]))
 }
 
 pub(crate) fn create_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     let name = ctx.required("PolicyName")?;
     let path = names::path(&ctx.call.params)?;
     let on = ActionOn::new("iam:CreatePolicy", arn_of(ctx, &format!("policy{path}{name}")));
-    Ok(Requirement::Actions(vec![with_request_tags(on, &names::tags(&ctx.call.params)?)]))
+    Ok(Requirement::Actions(vec![with_request_tags(
+        on,
+        &names::tags(&ctx.call.params)?,
+    )]))
 }
 
 pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let name = names::name("PolicyName", ctx.required("PolicyName")?, names::LONG_NAME_CHARS_MAX)?;
+    let name = names::name(
+        "PolicyName",
+        ctx.required("PolicyName")?,
+        names::LONG_NAME_CHARS_MAX,
+    )?;
     let document = managed_document(ctx)?;
     if ctx.account.policies.contains_key(&name.to_ascii_lowercase()) {
-        return Err(ApiError::exists(format!("A policy called {name} already exists. Duplicate names are not allowed.")));
+        return Err(ApiError::exists(format!(
+            "A policy called {name} already exists. Duplicate names are not allowed."
+        )));
     }
     let policy = ManagedPolicy {
         name: name.to_owned(),
@@ -47,7 +62,13 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         description: ctx.param("Description").map(str::to_owned),
         created: ctx.call.now,
         updated: ctx.call.now,
-        versions: BTreeMap::from([(1, PolicyVersion { document, created: ctx.call.now })]),
+        versions: BTreeMap::from([(
+            1,
+            PolicyVersion {
+                document,
+                created: ctx.call.now,
+            },
+        )]),
         default_version: 1,
         next_version: 2,
         tags: names::tags(&ctx.call.params)?,
@@ -108,9 +129,15 @@ fn own<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<CompiledPolicy>, ApiError> {
         return Err(ApiError::validation("Invalid ARN:  Could not be parsed!"));
     }
     if managed::aws_managed(arn).is_some() {
-        return Err(ApiError::new("AccessDenied", 403, "Cannot modify or read the versions of an AWS managed policy."));
+        return Err(ApiError::new(
+            "AccessDenied",
+            403,
+            "Cannot modify or read the versions of an AWS managed policy.",
+        ));
     }
-    ctx.account.own_policy(arn).ok_or_else(|| ApiError::no_such_entity(format!("Policy {arn} was not found.")))
+    ctx.account
+        .own_policy(arn)
+        .ok_or_else(|| ApiError::no_such_entity(format!("Policy {arn} was not found.")))
 }
 
 pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -130,7 +157,12 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let only_attached = ctx.param("OnlyAttached") == Some("true");
     let mut arns: Vec<String> = vec![];
     if scope != "AWS" {
-        arns.extend(ctx.account.policies.values().map(|policy| policy_arn(ctx.account.id(), &policy.policy)));
+        arns.extend(
+            ctx.account
+                .policies
+                .values()
+                .map(|policy| policy_arn(ctx.account.id(), &policy.policy)),
+        );
     }
     if scope != "Local" {
         arns.extend(managed::aws_managed_arns().map(str::to_owned));
@@ -139,9 +171,11 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     arns.sort();
     let (arns, marker) = ctx.page(arns, Clone::clone)?;
     let mut xml = XmlWriter::new();
-    xml.list("Policies", "member", arns, |xml, arn| match ctx.account.own_policy(&arn) {
-        Some(policy) => policy_xml(ctx, xml, &policy.policy),
-        None => aws_policy_xml(ctx, xml, &arn),
+    xml.list("Policies", "member", arns, |xml, arn| {
+        match ctx.account.own_policy(&arn) {
+            Some(policy) => policy_xml(ctx, xml, &policy.policy),
+            None => aws_policy_xml(ctx, xml, &arn),
+        }
     });
     page_end(&mut xml, marker);
     Outcome::read(xml)
@@ -149,8 +183,14 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 
 pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let policy = &own(ctx)?.policy;
-    if ctx.account.attachment_count(&policy_arn(ctx.account.id(), policy)) > 0 {
-        return Err(ApiError::delete_conflict("Cannot delete a policy attached to entities."));
+    if ctx
+        .account
+        .attachment_count(&policy_arn(ctx.account.id(), policy))
+        > 0
+    {
+        return Err(ApiError::delete_conflict(
+            "Cannot delete a policy attached to entities.",
+        ));
     }
     if policy.versions.len() > 1 {
         return Err(ApiError::delete_conflict(
@@ -171,7 +211,13 @@ pub(crate) fn create_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     }
     let number = policy.next_version;
     policy.next_version += 1;
-    policy.versions.insert(number, PolicyVersion { document, created: ctx.call.now });
+    policy.versions.insert(
+        number,
+        PolicyVersion {
+            document,
+            created: ctx.call.now,
+        },
+    );
     if ctx.param("SetAsDefault") == Some("true") {
         policy.default_version = number;
     }
@@ -225,9 +271,14 @@ pub(crate) fn get_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 pub(crate) fn list_versions(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let policy = &own(ctx)?.policy;
     let mut xml = XmlWriter::new();
-    xml.list("Versions", "member", policy.versions.keys().rev(), |xml, number| {
-        version_xml(xml, policy, *number, false);
-    });
+    xml.list(
+        "Versions",
+        "member",
+        policy.versions.keys().rev(),
+        |xml, number| {
+            version_xml(xml, policy, *number, false);
+        },
+    );
     page_end(&mut xml, None);
     Outcome::read(xml)
 }
@@ -236,7 +287,9 @@ pub(crate) fn delete_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut policy = own(ctx)?.policy.clone();
     let number = version_number(ctx, &policy)?;
     if number == policy.default_version {
-        return Err(ApiError::delete_conflict("Cannot delete the default version of a policy."));
+        return Err(ApiError::delete_conflict(
+            "Cannot delete the default version of a policy.",
+        ));
     }
     policy.versions.remove(&number);
     Outcome::wrote(vec![put_policy(ctx, &policy)])
@@ -255,13 +308,17 @@ fn attach(ctx: &Ctx<'_>, permissions: &mut Permissions, quota: &str) -> Result<(
         return Err(ApiError::validation(format!("ARN {arn} is not valid.")));
     }
     if ctx.account.managed_policy(arn).is_none() {
-        return Err(ApiError::no_such_entity(format!("Policy {arn} does not exist or is not attachable.")));
+        return Err(ApiError::no_such_entity(format!(
+            "Policy {arn} does not exist or is not attachable."
+        )));
     }
     if permissions.attached.iter().any(|other| other == arn) {
         return Ok(());
     }
     if permissions.attached.len() >= ATTACHED_MAX {
-        return Err(ApiError::limit(format!("Cannot exceed quota for {quota}: {ATTACHED_MAX}")));
+        return Err(ApiError::limit(format!(
+            "Cannot exceed quota for {quota}: {ATTACHED_MAX}"
+        )));
     }
     permissions.attached.push(arn.to_owned());
     Ok(())
@@ -281,7 +338,8 @@ fn list_attached(ctx: &Ctx<'_>, permissions: &Permissions) -> Result<Outcome, Ap
     let (arns, marker) = ctx.page(permissions.attached.clone(), Clone::clone)?;
     let mut xml = XmlWriter::new();
     xml.list("AttachedPolicies", "member", arns, |xml, arn| {
-        xml.text("PolicyName", arn.rsplit('/').next().unwrap_or_default()).text("PolicyArn", &arn);
+        xml.text("PolicyName", arn.rsplit('/').next().unwrap_or_default())
+            .text("PolicyArn", &arn);
     });
     page_end(&mut xml, marker);
     Outcome::read(xml)

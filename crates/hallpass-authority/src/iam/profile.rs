@@ -19,9 +19,10 @@ fn named(ctx: &Ctx<'_>) -> Result<ActionOn, ApiError> {
     let name = ctx.required("InstanceProfileName")?;
     let action = format!("iam:{}", ctx.call.action);
     Ok(match ctx.account.profile(name) {
-        Some(profile) => {
-            with_resource_tags(ActionOn::new(action, profile_arn(ctx.account.id(), profile)), &profile.tags)
-        }
+        Some(profile) => with_resource_tags(
+            ActionOn::new(action, profile_arn(ctx.account.id(), profile)),
+            &profile.tags,
+        ),
         None => ActionOn::new(action, arn_of(ctx, &format!("instance-profile/{name}"))),
     })
 }
@@ -31,14 +32,23 @@ pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
 }
 
 pub(crate) fn list_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
-    Ok(Requirement::Actions(vec![ActionOn::new("iam:ListInstanceProfiles", arn_of(ctx, "instance-profile/"))]))
+    Ok(Requirement::Actions(vec![ActionOn::new(
+        "iam:ListInstanceProfiles",
+        arn_of(ctx, "instance-profile/"),
+    )]))
 }
 
 pub(crate) fn create_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     let name = ctx.required("InstanceProfileName")?;
     let path = names::path(&ctx.call.params)?;
-    let on = ActionOn::new("iam:CreateInstanceProfile", arn_of(ctx, &format!("instance-profile{path}{name}")));
-    Ok(Requirement::Actions(vec![with_request_tags(on, &names::tags(&ctx.call.params)?)]))
+    let on = ActionOn::new(
+        "iam:CreateInstanceProfile",
+        arn_of(ctx, &format!("instance-profile{path}{name}")),
+    );
+    Ok(Requirement::Actions(vec![with_request_tags(
+        on,
+        &names::tags(&ctx.call.params)?,
+    )]))
 }
 
 /// Who puts a role into a profile passes it to EC2, and needs `iam:PassRole` for that role.
@@ -68,10 +78,15 @@ fn put_profile(ctx: &Ctx<'_>, profile: &InstanceProfile) -> Op {
 }
 
 pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let name =
-        names::name("InstanceProfileName", ctx.required("InstanceProfileName")?, names::LONG_NAME_CHARS_MAX)?;
+    let name = names::name(
+        "InstanceProfileName",
+        ctx.required("InstanceProfileName")?,
+        names::LONG_NAME_CHARS_MAX,
+    )?;
     if ctx.account.profile(name).is_some() {
-        return Err(ApiError::exists(format!("Instance Profile {name} already exists.")));
+        return Err(ApiError::exists(format!(
+            "Instance Profile {name} already exists."
+        )));
     }
     let profile = InstanceProfile {
         name: name.to_owned(),
@@ -94,7 +109,9 @@ fn profile_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, profile: &InstanceProfile) {
         .text("Arn", profile_arn(ctx.account.id(), profile))
         .text("CreateDate", profile.created.iso8601());
     let roles = profile.roles.iter().filter_map(|name| ctx.account.role(name));
-    xml.list("Roles", "member", roles, |xml, role| super::role::role_xml(ctx, xml, &role.role));
+    xml.list("Roles", "member", roles, |xml, role| {
+        super::role::role_xml(ctx, xml, &role.role)
+    });
     if !profile.tags.is_empty() {
         tags_xml(xml, &profile.tags);
     }
@@ -110,14 +127,19 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 fn list_xml(ctx: &Ctx<'_>, profiles: Vec<&InstanceProfile>) -> Result<Outcome, ApiError> {
     let (profiles, marker) = ctx.page(profiles, |profile| profile.name.to_ascii_lowercase())?;
     let mut xml = XmlWriter::new();
-    xml.list("InstanceProfiles", "member", profiles, |xml, profile| profile_xml(ctx, xml, profile));
+    xml.list("InstanceProfiles", "member", profiles, |xml, profile| {
+        profile_xml(ctx, xml, profile)
+    });
     page_end(&mut xml, marker);
     Outcome::read(xml)
 }
 
 pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let all = ctx.account.profiles.values().map(|profile| &**profile);
-    list_xml(ctx, all.filter(|profile| under_path(ctx, &profile.path)).collect())
+    list_xml(
+        ctx,
+        all.filter(|profile| under_path(ctx, &profile.path)).collect(),
+    )
 }
 
 pub(crate) fn list_for_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -129,7 +151,9 @@ pub(crate) fn list_for_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let profile = profile(ctx)?;
     if !profile.roles.is_empty() {
-        return Err(ApiError::delete_conflict("Cannot delete entity, must remove roles from instance profile first."));
+        return Err(ApiError::delete_conflict(
+            "Cannot delete entity, must remove roles from instance profile first.",
+        ));
     }
     Outcome::wrote(vec![Op::Delete(key(ctx.account.id(), "profile", &profile.name))])
 }
@@ -138,10 +162,15 @@ pub(crate) fn add_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut changed = InstanceProfile::clone(profile(ctx)?);
     let role = &role(ctx)?.role;
     if changed.roles.contains(&role.name) {
-        return Err(ApiError::exists(format!("The role {} is already in the instance profile.", role.name)));
+        return Err(ApiError::exists(format!(
+            "The role {} is already in the instance profile.",
+            role.name
+        )));
     }
     if changed.roles.len() >= ROLES_MAX {
-        return Err(ApiError::limit(format!("Cannot exceed quota for InstanceSessionsPerInstanceProfile: {ROLES_MAX}")));
+        return Err(ApiError::limit(format!(
+            "Cannot exceed quota for InstanceSessionsPerInstanceProfile: {ROLES_MAX}"
+        )));
     }
     changed.roles.push(role.name.clone());
     Outcome::wrote(vec![put_profile(ctx, &changed)])
@@ -153,7 +182,9 @@ pub(crate) fn remove_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let before = changed.roles.len();
     changed.roles.retain(|role| !role.eq_ignore_ascii_case(name));
     if changed.roles.len() == before {
-        return Err(ApiError::no_such_entity(format!("Role {name} is not in the instance profile.")));
+        return Err(ApiError::no_such_entity(format!(
+            "Role {name} is not in the instance profile."
+        )));
     }
     Outcome::wrote(vec![put_profile(ctx, &changed)])
 }

@@ -26,11 +26,16 @@ pub(crate) fn attach_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError>
 
 pub(crate) fn boundary_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     let arn = ctx.required("PermissionsBoundary")?;
-    Ok(Requirement::Actions(vec![named(ctx)?.with("iam:PermissionsBoundary", arn)]))
+    Ok(Requirement::Actions(vec![
+        named(ctx)?.with("iam:PermissionsBoundary", arn),
+    ]))
 }
 
 pub(crate) fn list_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
-    Ok(Requirement::Actions(vec![ActionOn::new("iam:ListRoles", arn_of(ctx, "role/"))]))
+    Ok(Requirement::Actions(vec![ActionOn::new(
+        "iam:ListRoles",
+        arn_of(ctx, "role/"),
+    )]))
 }
 
 pub(crate) fn create_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
@@ -40,7 +45,10 @@ pub(crate) fn create_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError>
     let action = ActionOn::new("iam:CreateRole", arn_of(ctx, &format!("role{path}{name}")));
     let mut actions = vec![with_request_tags(with_boundary(ctx, action), &tags)];
     if !tags.is_empty() {
-        actions.push(ActionOn { action: "iam:TagRole".to_owned(), ..actions[0].clone() });
+        actions.push(ActionOn {
+            action: "iam:TagRole".to_owned(),
+            ..actions[0].clone()
+        });
     }
     Ok(Requirement::Actions(actions))
 }
@@ -61,7 +69,9 @@ fn named(ctx: &Ctx<'_>) -> Result<ActionOn, ApiError> {
         Some(role) => {
             let on = ActionOn::new(action, role_arn(ctx.account.id(), &role.role));
             let on = match &role.role.permissions.boundary {
-                Some(arn) if ctx.param("PermissionsBoundary").is_none() => on.with("iam:PermissionsBoundary", arn),
+                Some(arn) if ctx.param("PermissionsBoundary").is_none() => {
+                    on.with("iam:PermissionsBoundary", arn)
+                }
                 _ => on,
             };
             with_resource_tags(on, &role.role.permissions.tags)
@@ -96,11 +106,15 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut xml = XmlWriter::new();
     xml.element("Role", |xml| role_xml(ctx, xml, &role));
     let op = put_role(ctx, &role);
-    Ok(Outcome::made(xml, vec![op])?.noting("roleArn", role_arn(ctx.account.id(), &role)).noting("roleId", &role.id))
+    Ok(Outcome::made(xml, vec![op])?
+        .noting("roleArn", role_arn(ctx.account.id(), &role))
+        .noting("roleId", &role.id))
 }
 
 fn max_session(ctx: &Ctx<'_>) -> Result<Option<i64>, ApiError> {
-    let Some(seconds) = ctx.integer("MaxSessionDuration")? else { return Ok(None) };
+    let Some(seconds) = ctx.integer("MaxSessionDuration")? else {
+        return Ok(None);
+    };
     if (3_600..=43_200).contains(&seconds) {
         Ok(Some(seconds))
     } else {
@@ -134,11 +148,18 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let roles: Vec<&CompiledRole> =
-        ctx.account.roles.values().map(|role| &**role).filter(|role| under_path(ctx, &role.role.path)).collect();
+    let roles: Vec<&CompiledRole> = ctx
+        .account
+        .roles
+        .values()
+        .map(|role| &**role)
+        .filter(|role| under_path(ctx, &role.role.path))
+        .collect();
     let (roles, marker) = ctx.page(roles, |role| role.role.name.to_ascii_lowercase())?;
     let mut xml = XmlWriter::new();
-    xml.list("Roles", "member", roles, |xml, role| role_xml(ctx, xml, &role.role));
+    xml.list("Roles", "member", roles, |xml, role| {
+        role_xml(ctx, xml, &role.role)
+    });
     page_end(&mut xml, marker);
     Outcome::read(xml)
 }
@@ -146,19 +167,33 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let role = &role(ctx)?.role;
     let in_profile = |name: &String| name.eq_ignore_ascii_case(&role.name);
-    if ctx.account.profiles.values().any(|profile| profile.roles.iter().any(in_profile)) {
-        return Err(ApiError::delete_conflict("Cannot delete entity, must remove roles from instance profile first."));
+    if ctx
+        .account
+        .profiles
+        .values()
+        .any(|profile| profile.roles.iter().any(in_profile))
+    {
+        return Err(ApiError::delete_conflict(
+            "Cannot delete entity, must remove roles from instance profile first.",
+        ));
     }
     if !role.permissions.attached.is_empty() {
-        return Err(ApiError::delete_conflict("Cannot delete entity, must detach all policies first."));
+        return Err(ApiError::delete_conflict(
+            "Cannot delete entity, must detach all policies first.",
+        ));
     }
     if !role.permissions.inline.is_empty() {
-        return Err(ApiError::delete_conflict("Cannot delete entity, must delete policies first."));
+        return Err(ApiError::delete_conflict(
+            "Cannot delete entity, must delete policies first.",
+        ));
     }
     Outcome::wrote(vec![Op::Delete(key(ctx.account.id(), "role", &role.name))])
 }
 
-fn change(ctx: &Ctx<'_>, change: impl FnOnce(&mut Role) -> Result<(), ApiError>) -> Result<Outcome, ApiError> {
+fn change(
+    ctx: &Ctx<'_>,
+    change: impl FnOnce(&mut Role) -> Result<(), ApiError>,
+) -> Result<Outcome, ApiError> {
     let mut changed = role(ctx)?.role.clone();
     change(&mut changed)?;
     Outcome::wrote(vec![put_role(ctx, &changed)])
@@ -217,7 +252,9 @@ pub(crate) fn tag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 pub(crate) fn untag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let keys = ctx.call.params.list("TagKeys");
     change(ctx, |role| {
-        role.permissions.tags.retain(|tag| !keys.iter().any(|key| key.eq_ignore_ascii_case(&tag.key)));
+        role.permissions
+            .tags
+            .retain(|tag| !keys.iter().any(|key| key.eq_ignore_ascii_case(&tag.key)));
         Ok(())
     })
 }

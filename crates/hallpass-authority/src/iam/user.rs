@@ -20,7 +20,10 @@ pub(crate) fn attach_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError>
 }
 
 pub(crate) fn list_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
-    Ok(Requirement::Actions(vec![ActionOn::new("iam:ListUsers", arn_of(ctx, "user/"))]))
+    Ok(Requirement::Actions(vec![ActionOn::new(
+        "iam:ListUsers",
+        arn_of(ctx, "user/"),
+    )]))
 }
 
 pub(crate) fn create_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
@@ -30,7 +33,10 @@ pub(crate) fn create_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError>
     let action = ActionOn::new("iam:CreateUser", arn_of(ctx, &format!("user{path}{name}")));
     let mut actions = vec![with_request_tags(super::role::with_boundary(ctx, action), &tags)];
     if !tags.is_empty() {
-        actions.push(ActionOn { action: "iam:TagUser".to_owned(), ..actions[0].clone() });
+        actions.push(ActionOn {
+            action: "iam:TagUser".to_owned(),
+            ..actions[0].clone()
+        });
     }
     Ok(Requirement::Actions(actions))
 }
@@ -68,7 +74,9 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut xml = XmlWriter::new();
     xml.element("User", |xml| user_xml(ctx, xml, &user));
     let op = put_user(ctx, &user);
-    Ok(Outcome::made(xml, vec![op])?.noting("userArn", user_arn(ctx.account.id(), &user)).noting("userId", &user.id))
+    Ok(Outcome::made(xml, vec![op])?
+        .noting("userArn", user_arn(ctx.account.id(), &user))
+        .noting("userId", &user.id))
 }
 
 fn user_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, user: &User) {
@@ -91,11 +99,18 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let users: Vec<&CompiledUser> =
-        ctx.account.users.values().map(|user| &**user).filter(|user| under_path(ctx, &user.user.path)).collect();
+    let users: Vec<&CompiledUser> = ctx
+        .account
+        .users
+        .values()
+        .map(|user| &**user)
+        .filter(|user| under_path(ctx, &user.user.path))
+        .collect();
     let (users, marker) = ctx.page(users, |user| user.user.name.to_ascii_lowercase())?;
     let mut xml = XmlWriter::new();
-    xml.list("Users", "member", users, |xml, user| user_xml(ctx, xml, &user.user));
+    xml.list("Users", "member", users, |xml, user| {
+        user_xml(ctx, xml, &user.user)
+    });
     page_end(&mut xml, marker);
     Outcome::read(xml)
 }
@@ -103,18 +118,27 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let user = &user(ctx)?.user;
     if !ctx.state.keys_of(ctx.account.id(), Some(&user.name)).is_empty() {
-        return Err(ApiError::delete_conflict("Cannot delete entity, must delete access keys first."));
+        return Err(ApiError::delete_conflict(
+            "Cannot delete entity, must delete access keys first.",
+        ));
     }
     if !user.permissions.attached.is_empty() {
-        return Err(ApiError::delete_conflict("Cannot delete entity, must detach all policies first."));
+        return Err(ApiError::delete_conflict(
+            "Cannot delete entity, must detach all policies first.",
+        ));
     }
     if !user.permissions.inline.is_empty() {
-        return Err(ApiError::delete_conflict("Cannot delete entity, must delete policies first."));
+        return Err(ApiError::delete_conflict(
+            "Cannot delete entity, must delete policies first.",
+        ));
     }
     Outcome::wrote(vec![Op::Delete(key(ctx.account.id(), "user", &user.name))])
 }
 
-fn change(ctx: &Ctx<'_>, change: impl FnOnce(&mut User) -> Result<(), ApiError>) -> Result<Outcome, ApiError> {
+fn change(
+    ctx: &Ctx<'_>,
+    change: impl FnOnce(&mut User) -> Result<(), ApiError>,
+) -> Result<Outcome, ApiError> {
     let mut changed = user(ctx)?.user.clone();
     change(&mut changed)?;
     Outcome::wrote(vec![put_user(ctx, &changed)])
@@ -128,7 +152,9 @@ pub(crate) fn tag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 pub(crate) fn untag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let keys = ctx.call.params.list("TagKeys");
     change(ctx, |user| {
-        user.permissions.tags.retain(|tag| !keys.iter().any(|key| key.eq_ignore_ascii_case(&tag.key)));
+        user.permissions
+            .tags
+            .retain(|tag| !keys.iter().any(|key| key.eq_ignore_ascii_case(&tag.key)));
         Ok(())
     })
 }

@@ -23,7 +23,11 @@ struct Fixture {
 fn fixture() -> Fixture {
     let mut epochs = EpochKeys::default();
     epochs.insert(7, [7; 32]).unwrap();
-    Fixture { entropy: Seeded(AtomicU64::new(1)), mint: MintKey::from_seed(&[9; 32]).unwrap(), epochs }
+    Fixture {
+        entropy: Seeded(AtomicU64::new(1)),
+        mint: MintKey::from_seed(&[9; 32]).unwrap(),
+        epochs,
+    }
 }
 
 fn claims(entropy: &Seeded) -> SessionClaims {
@@ -58,13 +62,19 @@ fn what_was_sealed_is_opened_by_its_own_access_key_until_it_expires() {
     let claims = claims(&f.entropy);
     let token = seal(&claims, &f.mint, &f.epochs, &f.entropy).unwrap();
     let opened = open(&token, &f.mint.verify_key(), &f.epochs).unwrap();
-    assert_eq!(opened.current(&claims.access_key_id, UnixSeconds(4_599)), Ok(&claims));
+    assert_eq!(
+        opened.current(&claims.access_key_id, UnixSeconds(4_599)),
+        Ok(&claims)
+    );
     assert_eq!(
         opened.current(&claims.access_key_id, UnixSeconds(4_600)),
         Err(OpenError::Expired(UnixSeconds(4_600)))
     );
     let other = session_access_key(claims.account, &f.entropy);
-    assert_eq!(opened.current(&other, UnixSeconds(2_000)), Err(OpenError::WrongAccessKey));
+    assert_eq!(
+        opened.current(&other, UnixSeconds(2_000)),
+        Err(OpenError::WrongAccessKey)
+    );
 }
 
 #[test]
@@ -75,10 +85,20 @@ fn a_token_with_any_bit_changed_does_not_open() {
     for index in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[index] ^= 1;
-        assert!(open(&STANDARD.encode(changed), &f.mint.verify_key(), &f.epochs).is_err(), "byte {index}");
+        assert!(
+            open(&STANDARD.encode(changed), &f.mint.verify_key(), &f.epochs).is_err(),
+            "byte {index}"
+        );
     }
     for length in 0..bytes.len() {
-        assert!(open(&STANDARD.encode(&bytes[..length]), &f.mint.verify_key(), &f.epochs).is_err());
+        assert!(
+            open(
+                &STANDARD.encode(&bytes[..length]),
+                &f.mint.verify_key(),
+                &f.epochs
+            )
+            .is_err()
+        );
     }
 }
 
@@ -88,7 +108,10 @@ fn a_gateway_that_holds_the_epoch_key_cannot_mint() {
     let f = fixture();
     let own = MintKey::from_seed(&[1; 32]).unwrap();
     let forged = seal(&claims(&f.entropy), &own, &f.epochs, &f.entropy).unwrap();
-    assert_eq!(open(&forged, &f.mint.verify_key(), &f.epochs).unwrap_err(), OpenError::NotGenuine);
+    assert_eq!(
+        open(&forged, &f.mint.verify_key(), &f.epochs).unwrap_err(),
+        OpenError::NotGenuine
+    );
 }
 
 #[test]
@@ -99,7 +122,10 @@ fn old_epochs_open_until_dropped_and_the_newest_seals() {
     let new = seal(&claims(&f.entropy), &f.mint, &f.epochs, &f.entropy).unwrap();
     assert!(open(&old, &f.mint.verify_key(), &f.epochs).is_ok());
     f.epochs.remove(7);
-    assert_eq!(open(&old, &f.mint.verify_key(), &f.epochs).unwrap_err(), OpenError::UnknownEpoch);
+    assert_eq!(
+        open(&old, &f.mint.verify_key(), &f.epochs).unwrap_err(),
+        OpenError::UnknownEpoch
+    );
     assert!(open(&new, &f.mint.verify_key(), &f.epochs).is_ok());
 }
 
@@ -109,7 +135,10 @@ fn policies_that_do_not_fit_are_told_in_percent() {
     let mut claims = claims(&f.entropy);
     claims.session_policies = vec!["x".repeat(8_000)];
     let error = seal(&claims, &f.mint, &f.epochs, &f.entropy).unwrap_err();
-    assert!(matches!(error, SealError::TooLarge { percent } if percent > 100), "{error}");
+    assert!(
+        matches!(error, SealError::TooLarge { percent } if percent > 100),
+        "{error}"
+    );
 }
 
 #[test]
@@ -125,7 +154,13 @@ fn neither_claims_nor_opened_sessions_show_the_secret() {
 #[test]
 fn foreign_texts_never_open() {
     let f = fixture();
-    for text in ["", "TOKEN", "AQoDYXdzEJr", "é", &"A".repeat(SESSION_TOKEN_BYTES_MAX + 4)] {
+    for text in [
+        "",
+        "TOKEN",
+        "AQoDYXdzEJr",
+        "é",
+        &"A".repeat(SESSION_TOKEN_BYTES_MAX + 4),
+    ] {
         assert!(open(text, &f.mint.verify_key(), &f.epochs).is_err());
     }
 }

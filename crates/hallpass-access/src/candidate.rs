@@ -1,0 +1,42 @@
+use crate::Caller;
+use hallpass_secret::Secret;
+use hallpass_session::OpenError;
+use hallpass_types::UnixSeconds;
+use std::sync::Arc;
+
+/// A caller and the secret its request must be signed with. Not yet authenticated: the signature decides.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Who it is, if the signature is right.
+    pub caller: Arc<Caller>,
+    /// What it must have signed with.
+    pub secret: Secret,
+}
+
+/// Why a key cannot authenticate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthenticationError {
+    /// No such key, an inactive one, one of a deleted principal, or a token that is not genuine. Callers are told
+    /// no more than that; the field is for the log.
+    #[error("the access key or session token is not valid ({0})")]
+    Invalid(String),
+    /// A session key without its token, or a long-term key with one.
+    #[error("the session token does not belong to this access key")]
+    TokenMismatch,
+    /// The session is over.
+    #[error("the session expired at {0}")]
+    Expired(UnixSeconds),
+    /// The session, its role or its instance was revoked.
+    #[error("the session was revoked ({0})")]
+    Revoked(String),
+}
+
+impl From<OpenError> for AuthenticationError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Expired(at) => Self::Expired(at),
+            OpenError::WrongAccessKey => Self::TokenMismatch,
+            other => Self::Invalid(other.to_string()),
+        }
+    }
+}

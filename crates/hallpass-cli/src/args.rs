@@ -1,0 +1,150 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A role instead of a key: IAM roles for any Linux machine.
+#[derive(Debug, Parser)]
+#[command(name = "hallpass", version, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The whole system on this machine: IAM, STS, metadata and S3
+    Dev(DevArgs),
+    /// The whole story in a few seconds, against a throw-away system
+    Demo(DemoArgs),
+    /// Run a command with a role
+    Run(RunArgs),
+    /// Print the settings that point AWS clients of a shell here: eval "$(hallpass env)"
+    Env(Location),
+    /// Print a role's credentials in the form of credential_process
+    Credentials(CredentialsArgs),
+    /// What is running, and who holds what
+    Status(StatusArgs),
+    /// Check this machine, and say how to mend what is wrong
+    Doctor(Location),
+    /// Explain an answer or a refusal by its request id
+    Why(WhyArgs),
+    /// The audit log
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// The latest records
+    Tail(TailArgs),
+}
+
+/// Which system is meant.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct Location {
+    /// The data directory of the system [default: the XDG state directory]
+    #[arg(long, value_name = "DIR", env = "HALLPASS_DATA")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DevArgs {
+    #[command(flatten)]
+    pub(crate) location: Location,
+    /// Keep nothing: a fresh directory, removed at the end
+    #[arg(long, conflicts_with = "data")]
+    pub(crate) ephemeral: bool,
+    /// Where AWS's APIs are served; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7400")]
+    pub(crate) api: SocketAddr,
+    /// Where the metadata service is served; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7401")]
+    pub(crate) metadata: SocketAddr,
+    /// Serve metadata at 169.254.169.254:80 and [fd00:ec2::254]:80 too (root)
+    #[arg(long)]
+    pub(crate) link_local: bool,
+    /// Written once everything answers: addresses and names as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Upstreams and named networks [default: hallpass.toml in the data directory, if there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Which process gets which role [default: rules.toml in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+    /// The region served; AWS's own clients presign with version 4 in the default one
+    #[arg(long, default_value = "eu-central-1")]
+    pub(crate) region: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// Break the named step on purpose (for tests)
+    #[arg(long, value_name = "STEP", hide = true)]
+    pub(crate) break_step: Option<String>,
+    /// Ask that metadata service for its role list and print the status (the demo starts itself so, as nobody)
+    #[arg(long, value_name = "URL", hide = true)]
+    pub(crate) probe: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) location: Location,
+    /// The role to run with
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: String,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CredentialsArgs {
+    #[command(flatten)]
+    pub(crate) location: Location,
+    /// The role
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) location: Location,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct WhyArgs {
+    #[command(flatten)]
+    pub(crate) location: Location,
+    /// The request id of the answer (x-amz-request-id), or an event id
+    #[arg(value_name = "REQUEST-ID")]
+    pub(crate) request_id: String,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TailArgs {
+    #[command(flatten)]
+    pub(crate) location: Location,
+    /// How many records
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub(crate) count: usize,
+    /// Go on printing what comes
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Whole records, one line of JSON each
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,58 @@
+//! `hallpass status`: what is running, and who holds what.
+
+use crate::args::StatusArgs;
+use crate::error::CliError;
+use crate::printer::Printer;
+use crate::running::find;
+use hallpass_agent::client::Client;
+use serde_json::json;
+
+pub(crate) async fn run(options: &StatusArgs, printer: &Printer) -> Result<u8, CliError> {
+    let ready = find(&options.location)?;
+    let agent = Client::new(&ready.agent_socket)
+        .status()
+        .await
+        .map_err(|error| CliError::failed(format!("the agent does not answer: {error}")))?;
+    if options.json {
+        printer.data(&json!({ "system": ready, "agent": agent }).to_string());
+        return Ok(0);
+    }
+    for (name, value) in [
+        ("api", ready.api),
+        ("metadata", ready.metadata),
+        ("account", ready.account),
+        ("region", ready.region),
+        ("instance", ready.instance),
+        ("data", ready.data.display().to_string()),
+        (
+            "rules",
+            format!("{} ({} in force)", ready.rules.display(), agent.rules),
+        ),
+    ] {
+        printer.data(&format!("{name:<10}{value}"));
+    }
+    if let Some(error) = &agent.rules_error {
+        printer.data(&format!("WARNING   the rules file is not in force: {error}"));
+    }
+    if let Some(error) = &agent.last_error {
+        printer.data(&format!("WARNING   {error}"));
+    }
+    printer.data(&format!("roles     {}", agent.roles.join(", ")));
+    for lease in &agent.leases {
+        let holders: Vec<String> = lease
+            .issued_to
+            .iter()
+            .map(|(uid, since)| format!("uid {uid} since {since}"))
+            .collect();
+        let holders = if holders.is_empty() {
+            "nobody yet".to_owned()
+        } else {
+            holders.join(", ")
+        };
+        printer.data(&format!(
+            "lease     {} {} until {}: {holders}",
+            lease.role, lease.access_key_id, lease.expires_at
+        ));
+    }
+    Ok(0)
+}

@@ -1,0 +1,205 @@
+use crate::Refusal;
+use hallpass_access::{AuthenticationError, Caller, Candidate, PolicyBundle};
+use hallpass_sigv4::{
+    AuthForm, PathStyle, Payload, Presented, RequestView, Scope, SigningKey, Verified, VerifyOptions,
+};
+use hallpass_types::{AccessKeyId, UnixSeconds};
+use quick_cache::sync::Cache;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Derived signing keys kept: one for each key id, day, region and service in use.
+const SIGNING_KEYS_MAX: usize = 16_384;
+
+/// Who a key belongs to, as of now.
+pub trait KeyLookup: Send + Sync {
+    /// The caller and secret behind `id`.
+    ///
+    /// # Errors
+    /// [`AuthenticationError`].
+    fn candidate(
+        &self,
+        id: &AccessKeyId,
+        token: Option<&str>,
+        now: UnixSeconds,
+    ) -> Result<Candidate, AuthenticationError>;
+}
+
+/// Which policies bear on a caller, as of now.
+pub trait PolicyLookup: Send + Sync {
+    /// The caller's policies and the tags of its role or user.
+    fn policies_for(&self, caller: &Caller) -> (PolicyBundle, Vec<(String, String)>);
+}
+
+/// How a request reached us.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// Whether TLS protected it.
+    pub is_tls: bool,
+}
+
+/// The parts of a request that a signature covers, owned once so that every step looks at the same bytes.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// Method.
+    pub method: http::Method,
+    /// The raw path of the target.
+    pub path: String,
+    /// The raw query, without `?`.
+    pub query: Option<String>,
+    /// All headers.
+    pub headers: http::HeaderMap,
+}
+
+impl RequestHead {
+    /// Takes over what the client sent.
+    #[must_use]
+    pub fn new(parts: &http::request::Parts) -> Self {
+        Self {
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().map(str::to_owned),
+            headers: parts.headers.clone(),
+        }
+    }
+
+    /// Names and values, for a view.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(&str, &[u8])> {
+        self.headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect()
+    }
+
+    /// What the signature core looks at.
+    #[must_use]
+    pub fn view<'a>(&'a self, fields: &'a [(&'a str, &'a [u8])]) -> RequestView<'a> {
+        RequestView {
+            method: self.method.as_str(),
+            path: &self.path,
+            query: self.query.as_deref(),
+            headers: fields,
+        }
+    }
+
+    /// One header as text, if it is there once and is ASCII.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+/// Proof that a request was signed by its caller, whose session stands and may be used from where it came.
+/// Only [`Authenticator::authenticate`] makes one.
+#[derive(Debug)]
+pub struct Authenticated {
+    caller: Arc<Caller>,
+    verified: Verified,
+    is_within_binding: bool,
+}
+
+impl Authenticated {
+    /// Who signed.
+    #[must_use]
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
+
+    /// The proof of the signature.
+    #[must_use]
+    pub fn verified(&self) -> &Verified {
+        &self.verified
+    }
+
+    /// False when the session was used outside its binding and only a report is asked for.
+    #[must_use]
+    pub fn is_within_binding(&self) -> bool {
+        self.is_within_binding
+    }
+
+    /// `REST-HEADER` or `REST-QUERY-STRING`: the condition key `s3:authType`.
+    #[must_use]
+    pub fn auth_type(&self) -> &'static str {
+        match self.verified.form() {
+            AuthForm::Header => "REST-HEADER",
+            AuthForm::Presigned { .. } => "REST-QUERY-STRING",
+        }
+    }
+}
+
+/// Verifies signatures against the keys of one authority.
+pub struct Authenticator {
+    keys: Arc<dyn KeyLookup>,
+    signing_keys: Cache<(AccessKeyId, Scope), SigningKey>,
+    region: String,
+}
+
+impl Authenticator {
+    /// For requests signed for `region`.
+    #[must_use]
+    pub fn new(keys: Arc<dyn KeyLookup>, region: &str) -> Self {
+        Self {
+            keys,
+            signing_keys: Cache::new(SIGNING_KEYS_MAX),
+            region: region.to_owned(),
+        }
+    }
+
+    /// Turns what a request presents into proof of who sent it.
+    ///
+    /// # Errors
+    /// [`Refusal`]: malformed, unknown or revoked key, wrong signature, expired, outside the binding.
+    pub fn authenticate(
+        &self,
+        head: &RequestHead,
+        presented: Presented,
+        payload: Payload,
+        connection: Connection,
+        now: UnixSeconds,
+    ) -> Result<Authenticated, Refusal> {
+        let fields = head.fields();
+        let view = head.view(&fields);
+        let candidate =
+            self.keys
+                .candidate(&presented.access_key_id, presented.session_token.as_deref(), now)?;
+        let service = presented.scope.service().to_owned();
+        let cached = (presented.access_key_id.clone(), presented.scope.clone());
+        let key = match self.signing_keys.get(&cached) {
+            Some(key) => key,
+            None => SigningKey::derive(&candidate.secret, &presented.scope),
+        };
+        // IAM is one service for all regions; its clients sign for us-east-1 wherever they are.
+        let is_global = matches!(service.as_str(), "iam" | "sts");
+        let options = VerifyOptions {
+            expected_region: Some(&self.region),
+            region_aliases: if is_global {
+                &["us-east-1", "aws-global"]
+            } else {
+                &[]
+            },
+            ..VerifyOptions::new(now, PathStyle::for_service(&service))
+        };
+        let verified = hallpass_sigv4::verify(&view, presented, &key, payload, &options)?;
+        // Cached only once proven: strangers cannot fill the cache with keys of their choice.
+        self.signing_keys.insert(cached, key);
+        let binding = candidate
+            .caller
+            .session
+            .as_ref()
+            .and_then(|session| session.binding.as_ref());
+        let is_within_binding = match binding {
+            Some(binding) => binding.check(connection.peer.ip())?,
+            None => true,
+        };
+        Ok(Authenticated {
+            caller: candidate.caller,
+            verified,
+            is_within_binding,
+        })
+    }
+}

@@ -1,0 +1,216 @@
+//! What ties the agent to an authority and an audit log in the same process.
+
+use hallpass_agent::{
+    AgentEvent, AuditDoor, AuditSink, BoxFuture, CredentialSource, EventOutcome, Issued, Machine, SourceError,
+};
+use hallpass_audit::{AuditLog, Durability, EventKind, Identity, Record};
+use hallpass_authority::{Authority, InstanceSessionError};
+use hallpass_types::{Clock, Entropy};
+use serde_json::{Map, json};
+use std::sync::Arc;
+
+/// Sessions of one instance, from the authority in this process.
+pub struct InstanceSource {
+    authority: Arc<Authority>,
+    clock: Arc<dyn Clock>,
+    instance: String,
+}
+
+impl InstanceSource {
+    /// For the instance of that id.
+    #[must_use]
+    pub fn new(authority: Arc<Authority>, clock: Arc<dyn Clock>, instance: &str) -> Self {
+        Self {
+            authority,
+            clock,
+            instance: instance.to_owned(),
+        }
+    }
+
+    fn view(&self) -> Result<Machine, SourceError> {
+        let instance = self
+            .authority
+            .instance(&self.instance)
+            .filter(|instance| instance.state == hallpass_authority::InstanceState::Running)
+            .ok_or_else(|| SourceError::Refused(format!("instance {} is not running", self.instance)))?;
+        let profile = self.authority.instance_profile(&instance);
+        let tags = instance
+            .tags
+            .iter()
+            .map(|tag| (tag.key.clone(), tag.value.clone()))
+            .collect();
+        let user_data = instance.user_data.as_deref().and_then(decode_user_data);
+        let (profile_arn, profile_id, roles) = match profile {
+            Some((arn, id, roles)) => (Some(arn), Some(id), roles),
+            None => (None, None, vec![]),
+        };
+        Ok(Machine {
+            image_id: instance.image_id.clone(),
+            instance_type: instance.instance_type.clone(),
+            reservation_id: Some(instance.reservation_id.clone()),
+            profile_arn,
+            profile_id,
+            roles,
+            user_data,
+            tags: instance.metadata_options.instance_tags.then_some(tags),
+            v1_allowed: !instance.metadata_options.http_tokens_required,
+            endpoint_enabled: instance.metadata_options.http_endpoint_enabled,
+            ..Machine::new(
+                &instance.id,
+                instance.account.as_str(),
+                self.authority.region(),
+                &instance.private_ip,
+                instance.launched,
+            )
+        })
+    }
+}
+
+/// User data travels in base 64 (EC2 API reference, RunInstances).
+fn decode_user_data(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+impl CredentialSource for InstanceSource {
+    fn machine(&self) -> BoxFuture<'_, Result<Machine, SourceError>> {
+        Box::pin(std::future::ready(self.view()))
+    }
+
+    fn issue(&self, role: &str) -> BoxFuture<'_, Result<Issued, SourceError>> {
+        let minted = self
+            .authority
+            .mint_instance_session(&self.instance, role, self.clock.now());
+        let issued = minted
+            .map(|session| Issued {
+                access_key_id: session.claims.access_key_id.to_string(),
+                secret: session.claims.secret.clone(),
+                token: session.token.clone(),
+                issued_at: session.claims.issued_at,
+                expires_at: session.claims.expires_at,
+                account: session.claims.account.to_string(),
+                role_arn: self
+                    .authority
+                    .role_arn(session.claims.account, role)
+                    .unwrap_or_default(),
+            })
+            .map_err(|error| match error {
+                InstanceSessionError::Mint(_) => SourceError::Unavailable(error.to_string()),
+                _ => SourceError::Refused(error.to_string()),
+            });
+        Box::pin(std::future::ready(issued))
+    }
+}
+
+/// The agent's decisions, as CloudTrail records in the server's log.
+pub struct AgentAudit {
+    log: Arc<AuditLog>,
+    entropy: Arc<dyn Entropy>,
+    account: String,
+    region: String,
+    instance: String,
+}
+
+impl AgentAudit {
+    /// For the agent of one instance.
+    #[must_use]
+    pub fn new(
+        log: Arc<AuditLog>,
+        entropy: Arc<dyn Entropy>,
+        account: &str,
+        region: &str,
+        instance: &str,
+    ) -> Self {
+        Self {
+            log,
+            entropy,
+            account: account.to_owned(),
+            region: region.to_owned(),
+            instance: instance.to_owned(),
+        }
+    }
+
+    fn to_record(&self, event: AgentEvent) -> Record {
+        let mut detail = Map::new();
+        detail.insert("instance".to_owned(), json!(self.instance));
+        detail.insert("rule".to_owned(), json!(event.rule));
+        let door = match event.door {
+            AuditDoor::MetadataV1 => "metadata, version 1",
+            AuditDoor::MetadataV2 => "metadata, version 2",
+            AuditDoor::Container => "container endpoint",
+            AuditDoor::Socket => "agent socket",
+        };
+        detail.insert("door".to_owned(), json!(door));
+        if let Some(caller) = &event.caller {
+            detail.insert("uid".to_owned(), json!(caller.uid));
+            detail.insert("user".to_owned(), json!(caller.user));
+            detail.insert("pid".to_owned(), json!(caller.pid));
+            detail.insert("exe".to_owned(), json!(caller.exe));
+        }
+        let (role, refused, made) = match event.outcome {
+            EventOutcome::Issued {
+                role,
+                access_key_id,
+                expires_at,
+            } => {
+                let made = json!({ "accessKeyId": access_key_id, "expiration": expires_at.iso8601() });
+                (Some(role), None, made)
+            }
+            EventOutcome::Refused { role, reason } => (role, Some(reason), serde_json::Value::Null),
+        };
+        detail.insert(
+            "decision".to_owned(),
+            json!(if refused.is_some() { "refused" } else { "issued" }),
+        );
+        if let Some(reason) = &refused {
+            detail.insert("reason".to_owned(), json!(reason));
+        }
+        Record {
+            time: event.time,
+            kind: EventKind::Service,
+            source: "ec2.amazonaws.com".to_owned(),
+            name: "IssueCredentials".to_owned(),
+            region: self.region.clone(),
+            source_ip: event.peer,
+            user_agent: event.user_agent,
+            identity: Identity {
+                kind: "AWSService".to_owned(),
+                invoked_by: Some("ec2.amazonaws.com".to_owned()),
+                ..Identity::default()
+            },
+            error_code: refused.as_ref().map(|_| "NotAuthorized".to_owned()),
+            error_message: refused,
+            request_parameters: json!({ "role": role }),
+            response_elements: made,
+            resources: role
+                .map(|role| format!("arn:aws:iam::{}:role/{role}", self.account))
+                .into_iter()
+                .collect(),
+            read_only: false,
+            request_id: event.request_id,
+            event_id: hallpass_session::random_hex(&*self.entropy, 32),
+            account: self.account.clone(),
+            detail,
+        }
+    }
+}
+
+impl AuditSink for AgentAudit {
+    fn record(&self, event: AgentEvent) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            // A credential on its way out is on the disk first; a refusal need only survive the process.
+            let is_issue = matches!(event.outcome, EventOutcome::Issued { .. });
+            let durability = if is_issue {
+                Durability::Synced
+            } else {
+                Durability::Written
+            };
+            let record = self.to_record(event);
+            self.log
+                .append(&record, durability)
+                .await
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! Calls of IAM, STS and EC2: parameters in, authorized by policy like everything else, XML out.
+
+use crate::entry::{Entry, parameters_of};
+use bytes::{Bytes, BytesMut};
+use hallpass_access::{Permit, authorize, authorize_assume};
+use hallpass_authority::{ApiError, Authority, Call, Requirement, Service};
+use hallpass_gateway::{
+    Authenticated, Blame, Connection, NetworkConfig, Refusal, RequestHead, request_context,
+};
+use hallpass_types::UnixSeconds;
+use hallpass_upstream::Body;
+use hallpass_wire::{QueryParams, success_document};
+use http_body_util::BodyExt as _;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes of a query request's body: a policy document at its largest, encoded, and room to spare.
+const QUERY_BODY_BYTES_MAX: usize = 1_024 * 1_024;
+const QUERY_BODY_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Reads a query request's body whole; it is hashed before its signature can be judged.
+pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, Refusal> {
+    let reading = async {
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame
+                .map_err(|_| Refusal::caller("IncompleteBody", 400, "The request body ended too early."))?;
+            if let Ok(data) = frame.into_data() {
+                if whole.len() + data.len() > QUERY_BODY_BYTES_MAX {
+                    return Err(Refusal::caller(
+                        "RequestEntityTooLarge",
+                        413,
+                        "The request body is too large.",
+                    ));
+                }
+                whole.extend_from_slice(&data);
+            }
+        }
+        Ok(whole.freeze())
+    };
+    tokio::time::timeout(QUERY_BODY_TIME_MAX, reading)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Refusal::caller(
+                "RequestTimeout",
+                400,
+                "The request body did not arrive in time.",
+            ))
+        })
+}
+
+/// The action and parameters of a query request, from its target and its body.
+pub(crate) fn parameters(head: &RequestHead, body: &Bytes) -> Result<QueryParams, Refusal> {
+    let malformed = |why: String| Refusal::caller("MalformedQueryString", 400, why);
+    let body =
+        std::str::from_utf8(body).map_err(|_| malformed("The request body is not UTF-8.".to_owned()))?;
+    let form = match (&head.query, body.is_empty()) {
+        (Some(query), true) => query.clone(),
+        (Some(query), false) => format!("{query}&{body}"),
+        (None, _) => body.to_owned(),
+    };
+    QueryParams::parse(&form).map_err(|error| malformed(format!("The request is malformed: {error}.")))
+}
+
+/// What [`handle`] needs besides the call.
+pub(crate) struct ApiEnv<'a> {
+    pub(crate) authority: &'a Authority,
+    pub(crate) networks: &'a [NetworkConfig],
+    pub(crate) region: &'a str,
+}
+
+/// Authorizes and executes one call; the text is the answer's document.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the request's parts and what is filled on the way"
+)]
+pub(crate) async fn handle(
+    env: &ApiEnv<'_>,
+    authenticated: &Authenticated,
+    head: &RequestHead,
+    connection: Connection,
+    service: Service,
+    params: QueryParams,
+    now: UnixSeconds,
+    entry: &mut Entry,
+) -> Result<String, Refusal> {
+    let action = params.get("Action").map(str::to_owned).ok_or_else(|| {
+        Refusal::caller(
+            "MissingAction",
+            400,
+            "The request is missing an action or a required parameter.",
+        )
+    })?;
+    entry.name.clone_from(&action);
+    entry.parameters = parameters_of(params.iter());
+    entry.read_only = env
+        .authority
+        .action_info(service, &action)
+        .is_none_or(|info| info.read_only);
+    let caller = authenticated.caller();
+    let call = Call {
+        service,
+        action,
+        params,
+        caller: Arc::clone(caller),
+        now,
+    };
+    let requirement = env.authority.requirement(&call).map_err(refused)?;
+    let (bundle, role_tags) = env.authority.policies_for(caller);
+    let mut context = request_context(
+        authenticated,
+        head,
+        connection,
+        env.networks,
+        &role_tags,
+        env.region,
+        now,
+    );
+    context.set("aws:ResourceAccount", caller.account.as_str());
+    let permit = match requirement {
+        Requirement::Actions(actions) => {
+            entry.resources = actions.iter().map(|action| action.resource.clone()).collect();
+            authorize(caller, actions, &context, &bundle)?
+        }
+        Requirement::Trust(actions, trust) => {
+            entry.resources = actions
+                .iter()
+                .map(|action| action.resource.clone())
+                .take(1)
+                .collect();
+            authorize_assume(caller, actions, &context, trust.as_ref(), &bundle)?
+        }
+        Requirement::Nothing(source) => Permit::unconditional(Arc::clone(caller), &call.action, source),
+    };
+    let statements: Vec<String> = permit
+        .decisions()
+        .iter()
+        .flat_map(|decision| decision.matched.iter().map(ToString::to_string))
+        .collect();
+    entry.note("allowedBy", json!(statements));
+    let answer = env.authority.execute(&permit, &call).await.map_err(refused)?;
+    if !answer.made.is_empty() {
+        entry.made = answer
+            .made
+            .into_iter()
+            .map(|(name, value)| (name, json!(value)))
+            .collect();
+    }
+    Ok(success_document(
+        service.protocol(),
+        &call.action,
+        &entry.request_id,
+        &answer.xml,
+    ))
+}
+
+fn refused(error: ApiError) -> Refusal {
+    let blame = if error.is_callers_fault() {
+        Blame::Caller
+    } else {
+        Blame::Server
+    };
+    Refusal {
+        blame,
+        ..Refusal::caller(error.code, error.status, error.message)
+    }
+}

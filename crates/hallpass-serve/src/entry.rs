@@ -1,0 +1,177 @@
+//! What becomes known of a request on its way, and the one CloudTrail record made of it at the end.
+
+use hallpass_access::{Caller, CallerKind};
+use hallpass_audit::{EventKind, Identity, Record, SessionContext};
+use hallpass_gateway::{Connection, Refusal};
+use hallpass_types::UnixSeconds;
+use serde_json::{Map, Value, json};
+
+pub(crate) struct Entry {
+    pub(crate) time: UnixSeconds,
+    pub(crate) request_id: String,
+    pub(crate) event_id: String,
+    pub(crate) source: String,
+    pub(crate) name: String,
+    pub(crate) kind: EventKind,
+    pub(crate) read_only: bool,
+    pub(crate) identity: Identity,
+    pub(crate) account: String,
+    pub(crate) parameters: Value,
+    pub(crate) made: Value,
+    pub(crate) resources: Vec<String>,
+    pub(crate) detail: Map<String, Value>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) connection: Connection,
+}
+
+impl Entry {
+    pub(crate) fn new(
+        time: UnixSeconds,
+        request_id: String,
+        event_id: String,
+        connection: Connection,
+        user_agent: Option<String>,
+    ) -> Self {
+        Self {
+            time,
+            request_id,
+            event_id,
+            source: "hallpass".to_owned(),
+            name: "UnknownRequest".to_owned(),
+            kind: EventKind::Management,
+            read_only: true,
+            identity: Identity {
+                kind: "Unknown".to_owned(),
+                ..Identity::default()
+            },
+            account: String::new(),
+            parameters: Value::Null,
+            made: Value::Null,
+            resources: vec![],
+            detail: Map::new(),
+            user_agent,
+            connection,
+        }
+    }
+
+    /// The key a request presents, known before anything is proved.
+    pub(crate) fn note_presented(&mut self, access_key_id: &str, service: &str) {
+        self.identity.access_key_id = Some(access_key_id.to_owned());
+        self.source = format!("{service}.amazonaws.com");
+    }
+
+    pub(crate) fn note_caller(&mut self, caller: &Caller) {
+        self.account = caller.account.to_string();
+        self.identity = identity_of(caller);
+    }
+
+    pub(crate) fn note(&mut self, name: &str, value: impl Into<Value>) {
+        self.detail.insert(name.to_owned(), value.into());
+    }
+
+    pub(crate) fn into_record(
+        mut self,
+        region: &str,
+        status: u16,
+        refusal: Option<&Refusal>,
+        code: Option<&str>,
+    ) -> Record {
+        self.note("status", status);
+        self.note("decision", if refusal.is_some() { "refused" } else { "served" });
+        if let Some(refusal) = refusal.filter(|refusal| !refusal.detail.is_empty()) {
+            self.note("reason", refusal.detail.clone());
+        }
+        Record {
+            time: self.time,
+            kind: self.kind,
+            source: self.source,
+            name: self.name,
+            region: region.to_owned(),
+            source_ip: self.connection.peer.ip().to_canonical().to_string(),
+            user_agent: self.user_agent,
+            identity: self.identity,
+            error_code: code.map(str::to_owned),
+            error_message: refusal.map(|refusal| refusal.message.clone()),
+            request_parameters: self.parameters,
+            response_elements: self.made,
+            resources: self.resources,
+            read_only: self.read_only,
+            request_id: self.request_id,
+            event_id: self.event_id,
+            account: self.account,
+            detail: self.detail,
+        }
+    }
+}
+
+pub(crate) fn identity_of(caller: &Caller) -> Identity {
+    let kind = match &caller.kind {
+        CallerKind::Root => "Root",
+        CallerKind::User { .. } => "IAMUser",
+        CallerKind::Role { .. } => "AssumedRole",
+        CallerKind::Service => "AWSService",
+    };
+    let user_name = match &caller.kind {
+        CallerKind::User { name } => Some(name.clone()),
+        _ => None,
+    };
+    let session_context = caller.session.as_ref().map(|session| {
+        let issuer = match &caller.kind {
+            CallerKind::Role { name } => json!({
+                "type": "Role",
+                "principalId": caller.principal.unique_id,
+                "arn": caller.principal.role_arn,
+                "accountId": caller.account.as_str(),
+                "userName": name,
+            }),
+            _ => Value::Object(Map::new()),
+        };
+        SessionContext {
+            session_issuer: issuer,
+            attributes: json!({
+                "creationDate": session.issued_at.iso8601(),
+                "mfaAuthenticated": "false",
+            }),
+            source_identity: session.source_identity.clone(),
+            ec2_role_delivery: session.instance.as_ref().map(|_| "2.0".to_owned()),
+        }
+    });
+    Identity {
+        kind: kind.to_owned(),
+        principal_id: Some(caller.user_id.clone()),
+        arn: Some(caller.principal.arn.clone()),
+        account_id: Some(caller.account.to_string()),
+        access_key_id: caller.access_key_id.as_ref().map(ToString::to_string),
+        user_name,
+        invoked_by: None,
+        session_context,
+    }
+}
+
+/// An action's parameters as CloudTrail keeps them: names in lower camel case, no secret, nothing bulky.
+pub(crate) fn parameters_of<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
+    const NOT_RECORDED: &[&str] = &[
+        "Action",
+        "Version",
+        "SecretAccessKey",
+        "Password",
+        "NewPassword",
+        "OldPassword",
+        "TokenCode",
+        "UserData",
+    ];
+    const VALUE_CHARS_MAX: usize = 8_192;
+    let kept = params.filter(|(name, _)| !NOT_RECORDED.contains(name) && !name.starts_with("X-Amz-"));
+    let map: Map<String, Value> = kept
+        .map(|(name, value)| {
+            let mut letters = name.chars();
+            let first = letters
+                .next()
+                .map(|letter| letter.to_lowercase().to_string())
+                .unwrap_or_default();
+            let value: String = value.chars().take(VALUE_CHARS_MAX).collect();
+            (format!("{first}{}", letters.as_str()), Value::String(value))
+        })
+        .collect();
+    Value::Object(map)
+}

@@ -1,0 +1,406 @@
+//! The front door: authenticate → authorize → dispatch → record. Every API request comes through
+//! [`FrontDoor::answer`], and every answer leaves through it with its record written.
+
+use crate::api::{self, ApiEnv};
+use crate::body::share;
+use crate::entry::Entry;
+use crate::render::{self, Dialect};
+use hallpass_access::{AuthenticationError, Caller, Candidate, PolicyBundle};
+use hallpass_audit::{AuditLog, Durability, EventKind, Recorded};
+use hallpass_authority::{Authority, Service};
+use hallpass_gateway::s3::{Facts, Input, S3Gateway};
+use hallpass_gateway::{Authenticator, Blame, Connection, KeyLookup, PolicyLookup, Refusal, RequestHead, s3};
+use hallpass_session::OpenedSession;
+use hallpass_sigv4::{Payload, Presented};
+use hallpass_types::{AccessKeyId, Clock, Entropy, UnixSeconds};
+use hallpass_upstream::Body;
+use hallpass_wire::Protocol;
+use hyper::body::Incoming;
+use quick_cache::sync::Cache;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+/// Opened session tokens kept. A token is opened once (a signature check), then found here.
+const OPENED_TOKENS_MAX: usize = 16_384;
+
+/// [`KeyLookup`] over the authority, with a cache of opened tokens. Expiry and revocation are judged on each request.
+pub struct Keys {
+    authority: Arc<Authority>,
+    opened: Cache<String, Arc<OpenedSession>>,
+}
+
+impl Keys {
+    /// Over `authority`.
+    #[must_use]
+    pub fn new(authority: Arc<Authority>) -> Self {
+        Self {
+            authority,
+            opened: Cache::new(OPENED_TOKENS_MAX),
+        }
+    }
+}
+
+impl KeyLookup for Keys {
+    fn candidate(
+        &self,
+        id: &AccessKeyId,
+        token: Option<&str>,
+        now: UnixSeconds,
+    ) -> Result<Candidate, AuthenticationError> {
+        let Some(token) = token else {
+            return self.authority.candidate(id, None, now);
+        };
+        let opened = match self.opened.get(token) {
+            Some(opened) => opened,
+            None => {
+                let opened = Arc::new(self.authority.open_token(token)?);
+                self.opened.insert(token.to_owned(), Arc::clone(&opened));
+                opened
+            }
+        };
+        self.authority.candidate_of_session(&opened, id, now)
+    }
+}
+
+/// [`PolicyLookup`] over the authority.
+pub struct Policies(pub Arc<Authority>);
+
+impl PolicyLookup for Policies {
+    fn policies_for(&self, caller: &Caller) -> (PolicyBundle, Vec<(String, String)>) {
+        self.0.policies_for(caller)
+    }
+}
+
+/// What a front door is made of.
+pub struct FrontDoorParts {
+    /// Identities and sessions.
+    pub authority: Arc<Authority>,
+    /// The path of S3 requests.
+    pub s3: S3Gateway,
+    /// Where every request is recorded.
+    pub audit: Arc<AuditLog>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for request ids.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Answers every API request.
+pub struct FrontDoor {
+    parts: FrontDoorParts,
+    authenticator: Authenticator,
+    region: String,
+}
+
+impl FrontDoor {
+    /// For the authority's region.
+    #[must_use]
+    pub fn new(parts: FrontDoorParts) -> Self {
+        let region = parts.authority.region().to_owned();
+        let keys = Arc::new(Keys::new(Arc::clone(&parts.authority)));
+        Self {
+            authenticator: Authenticator::new(keys, &region),
+            region,
+            parts,
+        }
+    }
+
+    /// Answers one request. The record of it is in the log before this returns.
+    pub async fn answer(
+        &self,
+        request: http::Request<Incoming>,
+        connection: Connection,
+    ) -> http::Response<Body> {
+        let now = self.parts.clock.now();
+        let (parts, incoming) = request.into_parts();
+        if parts.uri.path() == "/_hallpass/healthz" {
+            return render::text(200, "text/plain", "ok\n".to_owned());
+        }
+        let head = RequestHead::new(&parts);
+        let request_id = self.request_id();
+        let user_agent = head.header("user-agent").map(str::to_owned);
+        let mut entry = Entry::new(now, request_id.clone(), self.event_id(), connection, user_agent);
+        let mut dialect = Dialect::S3 {
+            is_head: head.method == http::Method::HEAD,
+        };
+        let expects_continue = head
+            .header("expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+        let (body, remainder) = share(incoming);
+
+        let result = self
+            .process(parts, head, body, connection, now, &mut entry, &mut dialect)
+            .await;
+
+        let (response, refusal) = match result {
+            Ok(response) => (response, None),
+            Err(refusal) => {
+                // A client that waits for "100 Continue" has sent nothing and is told at once.
+                if !expects_continue {
+                    remainder.drain().await;
+                }
+                (render::refusal(dialect, &refusal, &request_id), Some(refusal))
+            }
+        };
+        let durability = match entry.kind {
+            EventKind::Data => Durability::Written,
+            _ if entry.read_only || refusal.is_some() => Durability::Written,
+            _ => Durability::Synced,
+        };
+        let code = match &refusal {
+            Some(refusal) => Some(render::code_of(dialect, refusal).0.to_owned()),
+            None => failed_status(&response),
+        };
+        let record = entry.into_record(
+            &self.region,
+            response.status().as_u16(),
+            refusal.as_ref(),
+            code.as_deref(),
+        );
+        match self.parts.audit.append(&record, durability).await {
+            Ok(recorded) => release(response, &request_id, recorded),
+            Err(error) => {
+                tracing::error!(%error, request_id, "the audit log refuses records; so does the front door refuse requests");
+                let refusal =
+                    Refusal::server("The request could not be recorded and is therefore refused.", "");
+                render::finish(render::refusal(dialect, &refusal, &request_id), &request_id)
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the request's parts and the two things filled on the way"
+    )]
+    async fn process(
+        &self,
+        parts: http::request::Parts,
+        head: RequestHead,
+        body: Body,
+        connection: Connection,
+        now: UnixSeconds,
+        entry: &mut Entry,
+        dialect: &mut Dialect,
+    ) -> Result<http::Response<Body>, Refusal> {
+        refuse_ambiguity(&head)?;
+        let fields = head.fields();
+        let presented = match hallpass_sigv4::parse(&head.view(&fields)) {
+            Ok(Some(presented)) => presented,
+            Ok(None) => {
+                let is_query = is_form(&head);
+                if is_query {
+                    *dialect = query_dialect(Service::Sts);
+                }
+                return Err(unsigned(is_query));
+            }
+            Err(error) => {
+                if is_form(&head) {
+                    *dialect = query_dialect(Service::Sts);
+                }
+                return Err(error.into());
+            }
+        };
+        drop(fields);
+        let service = presented.scope.service().to_owned();
+        entry.note_presented(presented.access_key_id.as_str(), &service);
+        if service == "s3" {
+            return self
+                .serve_s3(presented, parts, head, body, connection, now, entry)
+                .await;
+        }
+        let Some(api) = Service::from_scope(&service) else {
+            *dialect = query_dialect(Service::Sts);
+            let message = format!("The service {service} is not served here.");
+            return Err(Refusal::caller("InvalidAction", 400, message));
+        };
+        *dialect = query_dialect(api);
+        let document = self
+            .serve_api(api, presented, head, body, connection, now, entry)
+            .await?;
+        Ok(render::text(200, "text/xml", document))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the request's parts and what is filled on the way"
+    )]
+    async fn serve_s3(
+        &self,
+        presented: Presented,
+        parts: http::request::Parts,
+        head: RequestHead,
+        body: Body,
+        connection: Connection,
+        now: UnixSeconds,
+        entry: &mut Entry,
+    ) -> Result<http::Response<Body>, Refusal> {
+        let authenticated =
+            self.authenticator
+                .authenticate(&head, presented, Payload::Declared, connection, now)?;
+        entry.note_caller(authenticated.caller());
+        entry.note("withinBinding", authenticated.is_within_binding());
+        let request_id = entry.request_id.clone();
+        let input = Input {
+            authenticated,
+            head,
+            parts,
+            body,
+            connection,
+            now,
+            request_id,
+        };
+        let mut facts = Facts::default();
+        let answer = s3::handle(&self.parts.s3, input, &mut facts).await;
+        entry.name = facts.operation.unwrap_or("UnknownRequest").to_owned();
+        entry.kind = if facts.is_data {
+            EventKind::Data
+        } else {
+            EventKind::Management
+        };
+        entry.read_only = !facts.is_write;
+        entry.parameters = json!({ "bucketName": facts.bucket, "key": facts.key });
+        entry.resources = facts.resources;
+        entry.note("allowedBy", json!(facts.allowed_by));
+        entry.note("upstream", json!(facts.upstream));
+        answer
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the request's parts and what is filled on the way"
+    )]
+    async fn serve_api(
+        &self,
+        service: Service,
+        presented: Presented,
+        head: RequestHead,
+        body: Body,
+        connection: Connection,
+        now: UnixSeconds,
+        entry: &mut Entry,
+    ) -> Result<String, Refusal> {
+        let body = api::read_body(body).await?;
+        let payload = Payload::Body(Sha256::digest(&body).into());
+        let authenticated = self
+            .authenticator
+            .authenticate(&head, presented, payload, connection, now)?;
+        entry.note_caller(authenticated.caller());
+        entry.note("withinBinding", authenticated.is_within_binding());
+        let params = api::parameters(&head, &body)?;
+        let env = ApiEnv {
+            authority: &self.parts.authority,
+            networks: &self.parts.s3.config.networks,
+            region: &self.region,
+        };
+        api::handle(
+            &env,
+            &authenticated,
+            &head,
+            connection,
+            service,
+            params,
+            now,
+            entry,
+        )
+        .await
+    }
+
+    fn request_id(&self) -> String {
+        hallpass_session::random_hex(&*self.parts.entropy, 16).to_ascii_uppercase()
+    }
+
+    fn event_id(&self) -> String {
+        let hex = hallpass_session::random_hex(&*self.parts.entropy, 32);
+        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+        format!(
+            "{}-{}-{}-{}-{}",
+            part(0, 8),
+            part(8, 12),
+            part(12, 16),
+            part(16, 20),
+            part(20, 32)
+        )
+    }
+}
+
+/// An answer leaves only with its record.
+fn release(response: http::Response<Body>, request_id: &str, _recorded: Recorded) -> http::Response<Body> {
+    render::finish(response, request_id)
+}
+
+fn failed_status(response: &http::Response<Body>) -> Option<String> {
+    let status = response.status();
+    (status.is_client_error() || status.is_server_error()).then(|| status.as_u16().to_string())
+}
+
+fn query_dialect(service: Service) -> Dialect {
+    let protocol = service.protocol();
+    Dialect::Query {
+        protocol,
+        is_ec2: matches!(protocol, Protocol::Ec2 { .. }),
+    }
+}
+
+fn is_form(head: &RequestHead) -> bool {
+    head.method == http::Method::POST
+        && head
+            .header("content-type")
+            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
+}
+
+fn unsigned(is_query: bool) -> Refusal {
+    if is_query {
+        return Refusal::caller(
+            "MissingSecurityHeader",
+            403,
+            "Request is missing Authentication Token",
+        );
+    }
+    Refusal {
+        blame: Blame::Policy,
+        ..Refusal::caller(
+            "AccessDenied",
+            403,
+            "Access Denied: the request is not signed, and no policy lets anyone in.",
+        )
+    }
+}
+
+/// Headers of which a second one would leave open which of the two a check looked at.
+const SINGLE_HEADERS: &[&str] = &[
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "range",
+    "expect",
+];
+
+fn refuse_ambiguity(head: &RequestHead) -> Result<(), Refusal> {
+    for name in SINGLE_HEADERS {
+        if head.headers.get_all(*name).iter().count() > 1 {
+            return Err(Refusal::caller(
+                "InvalidRequest",
+                400,
+                format!("The header {name} is given more than once."),
+            ));
+        }
+    }
+    if head.headers.contains_key("content-length") && head.headers.contains_key("transfer-encoding") {
+        return Err(Refusal::caller(
+            "InvalidRequest",
+            400,
+            "Content-Length and Transfer-Encoding must not be given together.",
+        ));
+    }
+    // `x-amz-acl` and `x_amz_acl` are one header to some servers behind us.
+    if let Some(name) = head.headers.keys().find(|name| name.as_str().contains('_')) {
+        return Err(Refusal::caller(
+            "InvalidRequest",
+            400,
+            format!("The header name {name} is not accepted."),
+        ));
+    }
+    Ok(())
+}

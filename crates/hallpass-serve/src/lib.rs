@@ -1,0 +1,14 @@
+//! The I/O shell of the server: listeners and limits, the front door, rendering, recording, and the ties between
+//! authority, gateway, agent and audit log. Decides nothing itself.
+
+mod adapters;
+mod api;
+mod body;
+mod entry;
+mod front_door;
+mod listener;
+mod render;
+
+pub use adapters::{AgentAudit, InstanceSource};
+pub use front_door::{FrontDoor, FrontDoorParts, Keys, Policies};
+pub use listener::serve;

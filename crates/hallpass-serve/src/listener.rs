@@ -1,0 +1,93 @@
+use crate::FrontDoor;
+use hallpass_gateway::Connection;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+/// Connections served at once; more wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 4_096;
+/// Bytes of a request's head. AWS's session tokens and presigned URLs stay well below.
+const HEAD_BYTES_MAX: usize = 64 * 1_024;
+/// Header fields of a request.
+const HEADERS_MAX: usize = 128;
+/// How long a client may take to send a request's head, idle time between requests included.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(75);
+/// How long requests may go on after a shutdown began.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Serves API requests from `listener` until `shutdown` resolves, then lets running requests end.
+pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, shutdown: impl Future<Output = ()>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .half_close(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
+    let builder = Arc::new(builder);
+    let (stop, stopped) = tokio::sync::watch::channel(());
+    tokio::pin!(shutdown);
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: those in use come back.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(local) = stream.local_addr() else { continue };
+        // Small answers must not wait for a full segment; a failure only costs time.
+        let _ = stream.set_nodelay(true);
+        let (door, builder, mut stopped) = (Arc::clone(&door), Arc::clone(&builder), stopped.clone());
+        tokio::spawn(async move {
+            let connection = Connection {
+                peer,
+                local,
+                is_tls: false,
+            };
+            let service = service_fn(move |request| {
+                let door = Arc::clone(&door);
+                async move { Ok::<_, Infallible>(door.answer(request, connection).await) }
+            });
+            let serving = builder.serve_connection(TokioIo::new(stream), service);
+            tokio::pin!(serving);
+            tokio::select! {
+                result = &mut serving => {
+                    if let Err(error) = result {
+                        tracing::debug!(%peer, %error, "connection ended");
+                    }
+                }
+                _ = stopped.changed() => {
+                    serving.as_mut().graceful_shutdown();
+                    // Whoever is not done by then is cut off.
+                    let _ = tokio::time::timeout(DRAIN_TIME_MAX, serving).await;
+                }
+            }
+            drop(slot);
+        });
+    }
+    drop(stop);
+    let everyone = u32::try_from(CONNECTIONS_MAX - 1).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(DRAIN_TIME_MAX, slots.acquire_many(everyone)).await;
+}

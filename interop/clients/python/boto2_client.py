@@ -1,0 +1,67 @@
+"""boto 2 as a client: operations as JSON on stdin, results as JSON on stdout.
+
+boto 2 knows only version 1 of the metadata service, at the address in `HALLPASS_METADATA` (boto 2 cannot be told
+another by a variable, only in its own configuration), and signs S3 with version 4 when `S3_USE_SIGV4` is set.
+"""
+import json
+import os
+import sys
+from urllib.parse import urlsplit
+
+import boto
+import boto.s3.connection
+
+metadata = os.environ.get("HALLPASS_METADATA")
+if metadata:
+    # boto 2 asks http://169.254.169.254; only where this machine's tests cannot own that address is it told another.
+    import boto.utils
+
+    plain = boto.utils.get_instance_metadata
+
+    def get_instance_metadata(*args, **kwargs):
+        kwargs["url"] = metadata.rstrip("/")
+        return plain(*args, **kwargs)
+
+    boto.utils.get_instance_metadata = get_instance_metadata
+    import boto.provider
+
+    boto.provider.get_instance_metadata = get_instance_metadata
+
+endpoint = urlsplit(os.environ["AWS_ENDPOINT_URL"])
+if not boto.config.has_section("s3"):
+    boto.config.add_section("s3")
+boto.config.set("s3", "use-sigv4", "True")
+s3 = boto.connect_s3(
+    host=endpoint.hostname,
+    port=endpoint.port,
+    is_secure=endpoint.scheme == "https",
+    calling_format=boto.s3.connection.OrdinaryCallingFormat(),
+)
+# The region is taken from the host's name, which here is a number.
+s3.auth_region_name = os.environ["AWS_REGION"]
+if hasattr(s3, "_auth_handler"):
+    s3._auth_handler.region_name = os.environ["AWS_REGION"]
+
+
+def perform(op):
+    bucket = s3.get_bucket(op["bucket"], validate=False)
+    if op["op"] == "put":
+        bucket.new_key(op["key"]).set_contents_from_filename(op["file"])
+    elif op["op"] == "get":
+        bucket.get_key(op["key"], validate=False).get_contents_to_filename(op["file"])
+    elif op["op"] == "list":
+        return {"keys": [key.name for key in bucket.list(prefix=op["prefix"])]}
+    elif op["op"] == "delete":
+        bucket.delete_key(op["key"])
+    elif op["op"] == "presign":
+        return {"url": s3.generate_url_sigv4(300, "GET", op["bucket"], op["key"])}
+    return {}
+
+
+results = []
+for op in json.load(sys.stdin):
+    try:
+        results.append({"ok": True, **perform(op)})
+    except Exception as error:  # every failure is a result to look at
+        results.append({"ok": False, "error": f"{type(error).__name__}: {error}"})
+print(json.dumps(results))

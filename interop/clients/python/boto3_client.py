@@ -1,0 +1,43 @@
+"""boto3 as a client: operations as JSON on stdin, results as JSON on stdout.
+
+Region, endpoint and credentials are what boto3 finds by itself. With awscrt installed, uploads and downloads of files
+go through the CRT (`preferred_transfer_client`).
+"""
+import json
+import sys
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+
+s3 = boto3.client("s3")
+try:
+    import awscrt  # noqa: F401
+
+    transfer = TransferConfig(preferred_transfer_client="crt")
+except ImportError:
+    transfer = TransferConfig(preferred_transfer_client="classic")
+
+
+def perform(op):
+    bucket, key = op["bucket"], op.get("key")
+    if op["op"] == "put":
+        s3.upload_file(op["file"], bucket, key, Config=transfer)
+    elif op["op"] == "get":
+        s3.download_file(bucket, key, op["file"], Config=transfer)
+    elif op["op"] == "list":
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=op["prefix"])
+        return {"keys": [entry["Key"] for page in pages for entry in page.get("Contents", [])]}
+    elif op["op"] == "delete":
+        s3.delete_object(Bucket=bucket, Key=key)
+    elif op["op"] == "presign":
+        return {"url": s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=300)}
+    return {}
+
+
+results = []
+for op in json.load(sys.stdin):
+    try:
+        results.append({"ok": True, **perform(op)})
+    except Exception as error:  # every failure is a result to look at
+        results.append({"ok": False, "error": f"{type(error).__name__}: {error}"})
+print(json.dumps(results))

@@ -1,0 +1,227 @@
+//! The foreign clients and servers that the interop tests run, each pinned.
+
+use crate::{cache, root, run};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// Debian's packages, by name; their versions are the distribution's.
+const DEBIAN: &[&str] = &[
+    "awscli",
+    "ruby-fog-aws",
+    "python3-venv",
+    "iproute2",
+    "curl",
+    "nodejs",
+    "golang-go",
+    "procps",
+];
+/// Programs whose presence makes a package's installation needless.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("awscli", "/usr/bin/aws"),
+    (
+        "ruby-fog-aws",
+        "/usr/share/rubygems-integration/all/specifications/fog-aws-3.15.0.gemspec",
+    ),
+    ("iproute2", "/usr/sbin/ip"),
+    ("procps", "/usr/bin/ps"),
+];
+
+/// Python environments: one for each set of clients that must not share a botocore.
+const PYTHON: &[(&str, &[&str])] = &[
+    ("python", &["pytest==8.4.2", "boto3==1.44.5"]),
+    ("python-crt", &["boto3[crt]==1.44.5"]),
+    ("python-awscli", &["awscli==1.46.3"]),
+    ("python-boto2", &["boto==2.49.0"]),
+];
+
+/// Go programs: module, version, name of the program.
+const GO: &[(&str, &str, &str)] = &[
+    ("github.com/peak/s5cmd/v2", "v2.3.0", "s5cmd"),
+    (
+        "github.com/minio/minio",
+        "v0.0.0-20250907161309-07c3a429bfed",
+        "minio",
+    ),
+];
+
+/// What was installed, and where.
+pub(crate) struct Tools {
+    /// The folder that holds all of them.
+    pub(crate) folder: PathBuf,
+    /// The environment that runs the tests.
+    pub(crate) python: PathBuf,
+}
+
+/// Installs whatever is missing.
+pub(crate) fn install() -> Result<Tools, String> {
+    let folder = cache().join("tools");
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| format!("cannot make `{}`: {error}", folder.display()))?;
+    debian()?;
+    for (name, packages) in PYTHON {
+        python(&folder.join(name), packages)?;
+    }
+    for (module, version, program) in GO {
+        go_program(&folder, module, version, program)?;
+    }
+    node(&folder)?;
+    go_client(&folder)?;
+    rust_client(&folder)?;
+    let python = folder.join("python");
+    Ok(Tools { folder, python })
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
+}
+
+fn debian() -> Result<(), String> {
+    let missing: Vec<&str> = DEBIAN
+        .iter()
+        .copied()
+        .filter(|package| match *package {
+            "curl" => !on_path("curl"),
+            "nodejs" => !(on_path("node") && on_path("npm")),
+            "golang-go" => !on_path("go"),
+            "python3-venv" => !venv_works(),
+            other => PROGRAMS
+                .iter()
+                .any(|(name, file)| *name == other && !Path::new(file).exists()),
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let noninteractive = [("DEBIAN_FRONTEND", OsStr::new("noninteractive"))];
+    run(&root(), "apt-get", ["update", "-q"], &noninteractive)?;
+    let mut args = vec!["install", "-y", "-q", "--no-install-recommends"];
+    args.extend(
+        missing
+            .iter()
+            .map(|package| if *package == "nodejs" { "npm" } else { package }),
+    );
+    run(&root(), "apt-get", args, &noninteractive)
+}
+
+fn venv_works() -> bool {
+    std::process::Command::new("python3")
+        .args(["-c", "import venv, ensurepip"])
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// A folder whose stamp says it was made from exactly this.
+fn is_fresh(folder: &Path, made_from: &str) -> bool {
+    std::fs::read_to_string(folder.join("made-from")).is_ok_and(|text| text == made_from)
+}
+
+fn stamp(folder: &Path, made_from: &str) -> Result<(), String> {
+    std::fs::write(folder.join("made-from"), made_from).map_err(|error| error.to_string())
+}
+
+fn python(folder: &Path, packages: &[&str]) -> Result<(), String> {
+    let made_from = packages.join("\n");
+    if is_fresh(folder, &made_from) {
+        return Ok(());
+    }
+    run(
+        &root(),
+        "python3",
+        ["-m", "venv", "--clear", &folder.to_string_lossy()],
+        &[],
+    )?;
+    let pip = folder.join("bin/pip");
+    let mut args = vec!["install", "-q", "--disable-pip-version-check"];
+    args.extend(packages);
+    run(&root(), &pip.to_string_lossy(), args, &[])?;
+    stamp(folder, &made_from)
+}
+
+fn go_program(tools: &Path, module: &str, version: &str, program: &str) -> Result<(), String> {
+    let folder = tools.join(format!("go-{program}"));
+    if is_fresh(&folder, version) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let package = format!("{module}@{version}");
+    // No debug information: half the linking time.
+    run(
+        &root(),
+        "go",
+        ["install", "-ldflags=-s -w", &package],
+        &[("GOBIN", folder.as_os_str())],
+    )?;
+    stamp(&folder, version)
+}
+
+/// Copies a client's sources beside the tools, so that building it leaves nothing in the clone.
+fn copy_client(tools: &Path, name: &str) -> Result<(PathBuf, String, bool), String> {
+    let source = root().join("interop/clients").join(name);
+    let folder = tools.join(format!("client-{name}"));
+    let mut made_from = String::new();
+    let mut files = vec![];
+    let mut open = vec![source.clone()];
+    while let Some(next) = open.pop() {
+        let entries = std::fs::read_dir(&next).map_err(|error| format!("`{}`: {error}", next.display()))?;
+        for entry in entries.filter_map(Result::ok) {
+            if entry.path().is_dir() {
+                open.push(entry.path());
+            } else {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    for file in &files {
+        made_from.push_str(&file.to_string_lossy());
+        made_from.push_str(&std::fs::read_to_string(file).unwrap_or_default());
+    }
+    if is_fresh(&folder, &made_from) {
+        return Ok((folder, made_from, true));
+    }
+    for file in &files {
+        let relative = file.strip_prefix(&source).map_err(|error| error.to_string())?;
+        let target = folder.join(relative);
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| error.to_string())?;
+        }
+        std::fs::copy(file, &target).map_err(|error| format!("`{}`: {error}", target.display()))?;
+    }
+    Ok((folder, made_from, false))
+}
+
+fn node(tools: &Path) -> Result<(), String> {
+    let (folder, made_from, fresh) = copy_client(tools, "node")?;
+    if fresh {
+        return Ok(());
+    }
+    run(&folder, "npm", ["ci", "--silent", "--no-audit", "--no-fund"], &[])?;
+    stamp(&folder, &made_from)
+}
+
+fn go_client(tools: &Path) -> Result<(), String> {
+    let (folder, made_from, fresh) = copy_client(tools, "go")?;
+    if fresh {
+        return Ok(());
+    }
+    run(&folder, "go", ["build", "-o", "s3client", "."], &[])?;
+    stamp(&folder, &made_from)
+}
+
+fn rust_client(tools: &Path) -> Result<(), String> {
+    let (folder, made_from, fresh) = copy_client(tools, "rust")?;
+    if fresh {
+        return Ok(());
+    }
+    // Its own target folder: it is no part of the workspace, and its dependencies are many.
+    let target = folder.join("target");
+    run(
+        &folder,
+        "cargo",
+        ["build", "--locked"],
+        &[("CARGO_TARGET_DIR", target.as_os_str())],
+    )?;
+    stamp(&folder, &made_from)
+}
