@@ -41,7 +41,8 @@ pub(crate) fn list_all(store: &Store, parts: &ForwardParts) -> Answer {
             xml.text("ID", caller.as_str());
         });
         xml.list("Buckets", "Bucket", buckets, |xml, (name, created)| {
-            xml.text("Name", name).text("CreationDate", millis(created.iso8601()));
+            xml.text("Name", name)
+                .text("CreationDate", millis(created.iso8601()));
         });
     }))
 }
@@ -56,14 +57,24 @@ pub(crate) fn create(store: &Store, parts: &ForwardParts) -> Answer {
     let _buckets = store.own_buckets();
     if let Some(meta) = store.bucket(name)? {
         let (code, message) = if meta.owner == Some(owner) {
-            ("BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.")
+            (
+                "BucketAlreadyOwnedByYou",
+                "Your previous request to create the named bucket succeeded and you already own it.",
+            )
         } else {
-            ("BucketAlreadyExists", "The requested bucket name is not available.")
+            (
+                "BucketAlreadyExists",
+                "The requested bucket name is not available.",
+            )
         };
         return Err(UpstreamError::new(code, 409, message).with("BucketName", name));
     }
     // The owner first: a folder without one would be everybody's.
-    let meta = BucketMeta { owner: Some(owner), created: Some(store.now()), location };
+    let meta = BucketMeta {
+        owner: Some(owner),
+        created: Some(store.now()),
+        location,
+    };
     let value = json(&meta).map_err(|error| broken("write bucket", error))?;
     store.commit(vec![(Table::Buckets, name.to_owned(), Some(value))])?;
     folders::open_or_make(store.root(), name).map_err(io("create bucket"))?;
@@ -76,10 +87,17 @@ pub(crate) fn delete(store: &Store, parts: &ForwardParts) -> Answer {
     let name = name(parts);
     let _buckets = store.own_buckets();
     let folder = store.bucket_folder(name)?;
-    let wanted = Wanted { max: 1, ..Wanted::default() };
+    let wanted = Wanted {
+        max: 1,
+        ..Wanted::default()
+    };
     let not_empty = || {
-        UpstreamError::new("BucketNotEmpty", 409, "The bucket you tried to delete is not empty")
-            .with("BucketName", name)
+        UpstreamError::new(
+            "BucketNotEmpty",
+            409,
+            "The bucket you tried to delete is not empty",
+        )
+        .with("BucketName", name)
     };
     if !list(store, name, &wanted)?.keys.is_empty() {
         return Err(not_empty());
@@ -114,9 +132,14 @@ pub(crate) fn location(store: &Store, parts: &ForwardParts) -> Answer {
     store.bucket_folder(name(parts))?;
     let meta = store.bucket(name(parts))?.unwrap_or_default();
     // `us-east-1` is the empty constraint.
-    let region = meta.location.filter(|region| region != "us-east-1").unwrap_or_default();
+    let region = meta
+        .location
+        .filter(|region| region != "us-east-1")
+        .unwrap_or_default();
     let region = hallpass_wire::escape(&region);
-    let body = format!("<LocationConstraint xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{region}</LocationConstraint>");
+    let body = format!(
+        "<LocationConstraint xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{region}</LocationConstraint>"
+    );
     let document = hallpass_wire::success_document(hallpass_wire::Protocol::RestXml, "", "", &body);
     let mut response = Response::new(hallpass_upstream::full(document));
     set(&mut response, "content-type", "application/xml");

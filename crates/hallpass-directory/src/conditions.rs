@@ -58,14 +58,20 @@ impl Conditions {
         match (self.if_none_match.as_deref().map(str::trim), current) {
             (None, _) | (Some("*"), None) => Ok(()),
             (Some("*"), Some(_)) => Err(failed("If-None-Match")),
-            (Some(_), _) => Err(UpstreamError::not_implemented("If-None-Match with an ETag on a write")),
+            (Some(_), _) => Err(UpstreamError::not_implemented(
+                "If-None-Match with an ETag on a write",
+            )),
         }
     }
 }
 
 pub(crate) fn failed(condition: &str) -> UpstreamError {
-    UpstreamError::new("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold")
-        .with("Condition", condition)
+    UpstreamError::new(
+        "PreconditionFailed",
+        412,
+        "At least one of the pre-conditions you specified did not hold",
+    )
+    .with("Condition", condition)
 }
 
 pub(crate) fn same_etag(given: &str, etag: &str) -> bool {
@@ -92,8 +98,12 @@ pub(crate) fn parse_range(header: &str, size: u64) -> Result<Option<Span>, ()> {
         // A number beyond 64 bits is beyond any object.
         digits.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
     };
-    let Some(range) = header.trim().strip_prefix("bytes=") else { return Ok(None) };
-    let Some((first, last)) = range.trim().split_once('-') else { return Ok(None) };
+    let Some(range) = header.trim().strip_prefix("bytes=") else {
+        return Ok(None);
+    };
+    let Some((first, last)) = range.trim().split_once('-') else {
+        return Ok(None);
+    };
     let (start, end) = match (number(first), number(last)) {
         (Some(first), Some(last)) if first <= last => (first, last.min(size.saturating_sub(1))),
         (Some(first), None) if last.is_empty() => (first, size.saturating_sub(1)),
@@ -104,7 +114,10 @@ pub(crate) fn parse_range(header: &str, size: u64) -> Result<Option<Span>, ()> {
     if start >= size {
         return Err(());
     }
-    Ok(Some(Span { start, length: end - start + 1 }))
+    Ok(Some(Span {
+        start,
+        length: end - start + 1,
+    }))
 }
 
 #[cfg(test)]

@@ -12,10 +12,16 @@ use std::sync::Arc;
 
 /// Opens the source of a copy and checks the conditions on it.
 pub(crate) fn source(store: &Store, parts: &ForwardParts) -> Result<Found, UpstreamError> {
-    let source = parts.s3.copy_source.as_ref().ok_or_else(|| broken("route", "a copy without its source"))?;
+    let source = parts
+        .s3
+        .copy_source
+        .as_ref()
+        .ok_or_else(|| broken("route", "a copy without its source"))?;
     store.bucket_folder(&source.bucket)?;
     check_version(source.version_id.as_deref())?;
-    let found = store.find(&source.bucket, &source.key)?.ok_or_else(|| no_such_key(&source.key))?;
+    let found = store
+        .find(&source.bucket, &source.key)?
+        .ok_or_else(|| no_such_key(&source.key))?;
     match Conditions::read("x-amz-copy-source-", |name| parts.header(name)).on_read(&found.meta) {
         Verdict::Proceed => Ok(found),
         Verdict::NotModified | Verdict::Failed => Err(failed("x-amz-copy-source-If-Match")),
@@ -43,10 +49,19 @@ pub(crate) fn stage(store: &Arc<Store>, found: &Found, span: Span) -> Result<Sta
 
 /// The span `x-amz-copy-source-range` names; the whole object without it.
 pub(crate) fn source_span(parts: &ForwardParts, size: u64) -> Result<Span, UpstreamError> {
-    let Some(range) = parts.header("x-amz-copy-source-range") else { return Ok(Span { start: 0, length: size }) };
+    let Some(range) = parts.header("x-amz-copy-source-range") else {
+        return Ok(Span {
+            start: 0,
+            length: size,
+        });
+    };
     match parse_range(&range, size) {
         Ok(Some(span)) => Ok(span),
-        _ => Err(UpstreamError::new("InvalidArgument", 400, "The x-amz-copy-source-range value is not valid.")),
+        _ => Err(UpstreamError::new(
+            "InvalidArgument",
+            400,
+            "The x-amz-copy-source-range value is not valid.",
+        )),
     }
 }
 
@@ -57,12 +72,20 @@ pub(crate) fn copy(store: &Arc<Store>, parts: &ForwardParts) -> Result<Response<
     let replaces = |name: &str| match parts.header(name).as_deref() {
         None | Some("COPY") => Ok(false),
         Some("REPLACE") => Ok(true),
-        Some(_) => Err(UpstreamError::new("InvalidArgument", 400, "Unknown metadata or tagging directive.")),
+        Some(_) => Err(UpstreamError::new(
+            "InvalidArgument",
+            400,
+            "Unknown metadata or tagging directive.",
+        )),
     };
     let new_headers = replaces("x-amz-metadata-directive")?;
     let new_tags = replaces("x-amz-tagging-directive")?;
     let storage = headers::storage(parts)?;
-    let itself = parts.s3.copy_source.as_ref().is_some_and(|source| source.bucket == bucket && source.key == key);
+    let itself = parts
+        .s3
+        .copy_source
+        .as_ref()
+        .is_some_and(|source| source.bucket == bucket && source.key == key);
     if itself && !new_headers && storage.is_empty() {
         return Err(UpstreamError::new(
             "InvalidRequest",
@@ -71,7 +94,14 @@ pub(crate) fn copy(store: &Arc<Store>, parts: &ForwardParts) -> Result<Response<
              object's metadata, storage class, website redirect location or encryption attributes.",
         ));
     }
-    let mut staged = stage(store, &found, Span { start: 0, length: found.meta.size() })?;
+    let mut staged = stage(
+        store,
+        &found,
+        Span {
+            start: 0,
+            length: found.meta.size(),
+        },
+    )?;
     let headers = if new_headers {
         headers::of_object(parts)?
     } else {
@@ -80,14 +110,19 @@ pub(crate) fn copy(store: &Arc<Store>, parts: &ForwardParts) -> Result<Response<
         kept.chain(storage).collect()
     };
     let mut meta = new_meta(store, staged.md5(), headers);
-    meta.tags = if new_tags { headers::tags(parts)? } else { found.meta.tags.clone() };
+    meta.tags = if new_tags {
+        headers::tags(parts)?
+    } else {
+        found.meta.tags.clone()
+    };
     // Of a multipart upload the checksum may be one of its parts' checksums, which the copy does not have.
     if found.meta.parts.is_empty() {
         meta.checksums = found.meta.checksums.clone();
     }
     let meta = commit(store, parts, &mut staged, meta)?;
     let mut response = xml("CopyObjectResult", |xml| {
-        xml.text("LastModified", meta.last_modified.iso8601()).text("ETag", quoted(&meta.etag));
+        xml.text("LastModified", meta.last_modified.iso8601())
+            .text("ETag", quoted(&meta.etag));
     });
     if let Some(encryption) = meta.header("x-amz-server-side-encryption") {
         set(&mut response, "x-amz-server-side-encryption", encryption);

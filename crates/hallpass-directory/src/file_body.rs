@@ -4,8 +4,8 @@ use bytes::Bytes;
 use hallpass_upstream::BodyFailure;
 use http_body::{Frame, SizeHint};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::future::Future as _;
+use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,7 +21,12 @@ pub(crate) struct FileBody {
 
 impl FileBody {
     pub(crate) fn new(file: File, span: Span) -> Self {
-        Self { file: Arc::new(file), at: span.start, left: span.length, reading: None }
+        Self {
+            file: Arc::new(file),
+            at: span.start,
+            left: span.length,
+            reading: None,
+        }
     }
 }
 
@@ -66,7 +71,11 @@ impl http_body::Body for FileBody {
             }
             Poll::Ready(_) => {
                 self.left = 0;
-                Poll::Ready(Some(Err(BodyFailure::new("InternalError", 500, "The object could not be read."))))
+                Poll::Ready(Some(Err(BodyFailure::new(
+                    "InternalError",
+                    500,
+                    "The object could not be read.",
+                ))))
             }
         }
     }

@@ -7,10 +7,17 @@ use std::path::Path;
 
 /// Folders are walked one name at a time, each relative to the one before, and no link is ever followed: whatever
 /// stands below a bucket, a key cannot lead out of it.
-const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+const FOLDER: OFlags = OFlags::DIRECTORY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::RDONLY);
 
 pub(crate) fn open_root(path: &Path) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())?)
+    Ok(rustix::fs::open(
+        path,
+        OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY,
+        Mode::empty(),
+    )?)
 }
 
 pub(crate) fn open(parent: impl AsFd, name: &str) -> io::Result<OwnedFd> {
@@ -31,7 +38,11 @@ pub(crate) fn open_or_make(parent: impl AsFd, name: &str) -> io::Result<OwnedFd>
 pub(crate) fn descend(start: impl AsFd, folders: &[&str], make: bool) -> io::Result<OwnedFd> {
     let mut here = start.as_fd().try_clone_to_owned()?;
     for name in folders {
-        here = if make { open_or_make(&here, name)? } else { open(&here, name)? };
+        here = if make {
+            open_or_make(&here, name)?
+        } else {
+            open(&here, name)?
+        };
     }
     Ok(here)
 }
@@ -66,7 +77,9 @@ pub(crate) fn absent<T>(error: io::Error) -> io::Result<Option<T>> {
 pub(crate) fn is_conflict(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
-        Some(Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::NOTEMPTY | Errno::EXIST | Errno::NAMETOOLONG)
+        Some(
+            Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::NOTEMPTY | Errno::EXIST | Errno::NAMETOOLONG
+        )
     )
 }
 
@@ -99,7 +112,9 @@ pub(crate) fn entries(folder: impl AsFd) -> io::Result<Vec<(String, bool)>> {
     let mut found = vec![];
     for entry in rustix::fs::Dir::read_from(&folder)? {
         let entry = entry?;
-        let Ok(name) = entry.file_name().to_str() else { continue };
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
         if matches!(name, "." | "..") {
             continue;
         }

@@ -22,7 +22,9 @@ pub(crate) fn of_object(parts: &ForwardParts) -> Result<Vec<(String, String)>, U
     }
     if let Some(coding) = parts.header("content-encoding") {
         let codings = coding.split(',').map(str::trim);
-        let codings: Vec<&str> = codings.filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked")).collect();
+        let codings: Vec<&str> = codings
+            .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked"))
+            .collect();
         let coding = codings.join(",");
         if !coding.is_empty() {
             kept.push(("content-encoding".to_owned(), coding));
@@ -30,9 +32,21 @@ pub(crate) fn of_object(parts: &ForwardParts) -> Result<Vec<(String, String)>, U
     }
     let mut metadata: Vec<(String, String)> = vec![];
     let sent = parts.head.headers.iter();
-    let sent = sent.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-    let instead = parts.s3.query_headers.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    for (name, value) in sent.chain(instead).filter(|(name, _)| name.starts_with("x-amz-meta-")) {
+    let sent = sent.map(|(name, value)| {
+        (
+            name.as_str(),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        )
+    });
+    let instead = parts
+        .s3
+        .query_headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()));
+    for (name, value) in sent
+        .chain(instead)
+        .filter(|(name, _)| name.starts_with("x-amz-meta-"))
+    {
         match metadata.iter_mut().find(|(other, _)| other == name) {
             // As AWS: repeated metadata is one value.
             Some((_, earlier)) => *earlier = format!("{earlier},{value}"),
@@ -40,7 +54,12 @@ pub(crate) fn of_object(parts: &ForwardParts) -> Result<Vec<(String, String)>, U
         }
     }
     let prefix = "x-amz-meta-".len();
-    if metadata.iter().map(|(name, value)| name.len() - prefix + value.len()).sum::<usize>() > METADATA_BYTES_MAX {
+    if metadata
+        .iter()
+        .map(|(name, value)| name.len() - prefix + value.len())
+        .sum::<usize>()
+        > METADATA_BYTES_MAX
+    {
         return Err(UpstreamError::new(
             "MetadataTooLarge",
             400,
@@ -59,9 +78,16 @@ pub(crate) fn storage(parts: &ForwardParts) -> Result<Vec<(String, String)>, Ups
         None => {}
         // Encryption at rest is the disk's; the header is what policies ask for, and clients check.
         Some("AES256") => kept.push(("x-amz-server-side-encryption".to_owned(), "AES256".to_owned())),
-        Some(_) => return Err(UpstreamError::not_implemented("encryption with keys of a key management service")),
+        Some(_) => {
+            return Err(UpstreamError::not_implemented(
+                "encryption with keys of a key management service",
+            ));
+        }
     }
-    if let Some(class) = parts.header("x-amz-storage-class").filter(|class| class != "STANDARD") {
+    if let Some(class) = parts
+        .header("x-amz-storage-class")
+        .filter(|class| class != "STANDARD")
+    {
         kept.push(("x-amz-storage-class".to_owned(), class));
     }
     Ok(kept)
@@ -69,9 +95,10 @@ pub(crate) fn storage(parts: &ForwardParts) -> Result<Vec<(String, String)>, Ups
 
 /// Refuses what is asked for by header and not done here: silence would promise it.
 pub(crate) fn refuse_unserved(parts: &ForwardParts, owner: Option<AccountId>) -> Result<(), UpstreamError> {
-    if parts.header("x-amz-expected-bucket-owner").is_some_and(|expected| {
-        owner.is_some_and(|owner| owner.as_str() != expected)
-    }) {
+    if parts
+        .header("x-amz-expected-bucket-owner")
+        .is_some_and(|expected| owner.is_some_and(|owner| owner.as_str() != expected))
+    {
         return Err(UpstreamError::new("AccessDenied", 403, "Access Denied"));
     }
     let named = parts.head.headers.keys().map(http::HeaderName::as_str);
@@ -104,7 +131,9 @@ pub(crate) fn checksums(parts: &ForwardParts) -> Vec<(String, String)> {
         let kind = name.strip_prefix("x-amz-checksum-");
         kind.is_some_and(|kind| !matches!(kind, "algorithm" | "mode" | "type"))
     });
-    values.filter_map(|name| Some((name.to_owned(), parts.header(name)?))).collect()
+    values
+        .filter_map(|name| Some((name.to_owned(), parts.header(name)?)))
+        .collect()
 }
 
 /// `x-amz-tagging`.

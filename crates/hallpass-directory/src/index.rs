@@ -31,7 +31,13 @@ const FORMAT: u64 = 1;
 const GROUP_MAX: usize = 256;
 
 impl Table {
-    const ALL: [Self; 5] = [Self::Buckets, Self::Objects, Self::Odd, Self::Uploads, Self::Parts];
+    const ALL: [Self; 5] = [
+        Self::Buckets,
+        Self::Objects,
+        Self::Odd,
+        Self::Uploads,
+        Self::Parts,
+    ];
 
     fn definition(self) -> Definition {
         match self {
@@ -73,10 +79,20 @@ pub(crate) struct Index {
 impl Index {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenDirectoryError> {
         let shown = path.display().to_string();
-        let io = |why: String| OpenDirectoryError::Io { path: shown.clone(), why };
-        let corrupt = |why: String| OpenDirectoryError::Corrupt { path: shown.clone(), why };
+        let io = |why: String| OpenDirectoryError::Io {
+            path: shown.clone(),
+            why,
+        };
+        let corrupt = |why: String| OpenDirectoryError::Corrupt {
+            path: shown.clone(),
+            why,
+        };
         let is_new = !path.exists();
-        let opened = if is_new { Database::create(path) } else { Database::open(path) };
+        let opened = if is_new {
+            Database::create(path)
+        } else {
+            Database::open(path)
+        };
         let database = opened.map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => OpenDirectoryError::InUse(shown.clone()),
             DatabaseError::Storage(redb::StorageError::Io(error))
@@ -91,7 +107,13 @@ impl Index {
         })?;
         match read_format(&database).map_err(|error| corrupt(error.to_string()))? {
             Some(FORMAT) => {}
-            Some(found) => return Err(OpenDirectoryError::NewerFormat { path: shown, found, known: FORMAT }),
+            Some(found) => {
+                return Err(OpenDirectoryError::NewerFormat {
+                    path: shown,
+                    found,
+                    known: FORMAT,
+                });
+            }
             // A database of something else has tables, but not ours.
             None if is_new || is_empty(&database) => {
                 initialise(&database).map_err(|error| io(error.to_string()))?;
@@ -105,14 +127,24 @@ impl Index {
             .name("directory-index".to_owned())
             .spawn(move || run(&writing, &jobs))
             .map_err(|error| io(error.to_string()))?;
-        Ok(Self { database, queue: Some(queue), writer: Some(writer) })
+        Ok(Self {
+            database,
+            queue: Some(queue),
+            writer: Some(writer),
+        })
     }
 
-    pub(crate) fn get<T: serde::de::DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, IndexError> {
+    pub(crate) fn get<T: serde::de::DeserializeOwned>(
+        &self,
+        table: Table,
+        key: &str,
+    ) -> Result<Option<T>, IndexError> {
         let read = self.database.begin_read()?;
         let table = read.open_table(table.definition())?;
         match table.get(key)? {
-            Some(value) => serde_json::from_slice(value.value()).map(Some).map_err(|error| IndexError(error.to_string())),
+            Some(value) => serde_json::from_slice(value.value())
+                .map(Some)
+                .map_err(|error| IndexError(error.to_string())),
             None => Ok(None),
         }
     }
@@ -146,6 +178,15 @@ impl Index {
         queue.send((changes, answer)).map_err(|_| closed())?;
         answered.recv().map_err(|_| closed())?
     }
+
+    /// Queues changes that could be found out again; later commits come after them.
+    pub(crate) fn commit_later(&self, changes: Vec<Change>) {
+        let (answer, _) = mpsc::sync_channel(1);
+        if let Some(queue) = &self.queue {
+            // A closed index forgets what can be found out again.
+            let _ = queue.send((changes, answer));
+        }
+    }
 }
 
 impl Drop for Index {
@@ -172,7 +213,9 @@ fn read_format(database: &Database) -> Result<Option<u64>, redb::Error> {
 }
 
 fn is_empty(database: &Database) -> bool {
-    database.begin_read().is_ok_and(|read| read.list_tables().is_ok_and(|mut tables| tables.next().is_none()))
+    database
+        .begin_read()
+        .is_ok_and(|read| read.list_tables().is_ok_and(|mut tables| tables.next().is_none()))
 }
 
 fn initialise(database: &Database) -> Result<(), redb::Error> {

@@ -12,8 +12,8 @@ mod file_body;
 mod folders;
 mod headers;
 mod index;
-mod listing;
 mod list_ops;
+mod listing;
 mod meta;
 mod multipart;
 mod object_ops;
@@ -45,7 +45,9 @@ impl Directory {
     /// # Errors
     /// [`OpenDirectoryError`]; the index is left as it was then.
     pub fn open(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenDirectoryError> {
-        Ok(Self { store: Arc::new(Store::open(root, clock)?) })
+        Ok(Self {
+            store: Arc::new(Store::open(root, clock)?),
+        })
     }
 }
 

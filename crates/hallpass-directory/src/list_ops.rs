@@ -17,7 +17,10 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     fn new(parts: &'a ForwardParts) -> Self {
-        let max = parts.s3.parameter("max-keys").and_then(|max| max.parse::<usize>().ok());
+        let max = parts
+            .s3
+            .parameter("max-keys")
+            .and_then(|max| max.parse::<usize>().ok());
         Self {
             parts,
             encode: parts.s3.parameter("encoding-type") == Some("url"),
@@ -30,7 +33,11 @@ impl<'a> Asked<'a> {
     }
 
     fn text(&self, key: &str) -> String {
-        if self.encode { encode_key(key) } else { key.to_owned() }
+        if self.encode {
+            encode_key(key)
+        } else {
+            key.to_owned()
+        }
     }
 
     fn wanted(&self, after: Option<After>) -> Wanted {
@@ -50,7 +57,11 @@ pub(crate) fn version_1(store: &Store, parts: &ForwardParts) -> Result<Response<
     // A marker that is a common prefix came from NextMarker: what it stands for has been listed.
     let after = marker.map(|marker| {
         let is_prefix = delimiter.is_some_and(|delimiter| marker.ends_with(delimiter));
-        if is_prefix { After::Prefix(marker.to_owned()) } else { After::Key(marker.to_owned()) }
+        if is_prefix {
+            After::Prefix(marker.to_owned())
+        } else {
+            After::Key(marker.to_owned())
+        }
     });
     page(store, &asked, after, |xml, next| {
         xml.text("Marker", asked.text(marker.unwrap_or_default()));
@@ -67,7 +78,11 @@ pub(crate) fn version_2(store: &Store, parts: &ForwardParts) -> Result<Response<
     let start_after = asked.get("start-after").filter(|start| !start.is_empty());
     let after = match token {
         Some(token) => Some(read_token(token).ok_or_else(|| {
-            UpstreamError::new("InvalidArgument", 400, "The continuation token provided is incorrect")
+            UpstreamError::new(
+                "InvalidArgument",
+                400,
+                "The continuation token provided is incorrect",
+            )
         })?),
         None => start_after.map(|start| After::Key(start.to_owned())),
     };
@@ -92,19 +107,23 @@ fn page(
     let mut objects = Vec::with_capacity(page.keys.len());
     for key in &page.keys {
         // Deleted since: then it is not listed.
-        if let Some(found) = store.find(bucket, key)? {
+        if let Some(found) = store.find_to_list(bucket, key)? {
             objects.push((key, found.meta));
         }
     }
     let next = page.last.as_ref().filter(|_| page.truncated);
     Ok(xml("ListBucketResult", |xml| {
-        xml.text("Name", bucket).text("Prefix", asked.text(asked.get("prefix").unwrap_or_default()));
+        xml.text("Name", bucket)
+            .text("Prefix", asked.text(asked.get("prefix").unwrap_or_default()));
         position(xml, next);
         if is_2 {
             xml.text("KeyCount", (objects.len() + page.prefixes.len()).to_string());
         }
         xml.text("MaxKeys", asked.max.to_string());
-        xml.optional("Delimiter", asked.get("delimiter").map(|delimiter| asked.text(delimiter)));
+        xml.optional(
+            "Delimiter",
+            asked.get("delimiter").map(|delimiter| asked.text(delimiter)),
+        );
         xml.optional("EncodingType", asked.encode.then_some("url"));
         xml.text("IsTruncated", if page.truncated { "true" } else { "false" });
         for (key, meta) in &objects {
@@ -118,7 +137,10 @@ fn page(
                         xml.text("ID", owner.as_str());
                     });
                 }
-                xml.text("StorageClass", meta.header("x-amz-storage-class").unwrap_or("STANDARD"));
+                xml.text(
+                    "StorageClass",
+                    meta.header("x-amz-storage-class").unwrap_or("STANDARD"),
+                );
             });
         }
         for prefix in &page.prefixes {
@@ -146,6 +168,8 @@ fn read_token(token: &str) -> Option<After> {
     let text = String::from_utf8(hex::decode(token).ok()?).ok()?;
     match text.strip_prefix('k') {
         Some(key) => Some(After::Key(key.to_owned())),
-        None => text.strip_prefix('p').map(|prefix| After::Prefix(prefix.to_owned())),
+        None => text
+            .strip_prefix('p')
+            .map(|prefix| After::Prefix(prefix.to_owned())),
     }
 }

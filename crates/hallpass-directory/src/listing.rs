@@ -44,7 +44,12 @@ pub(crate) fn list(store: &Store, bucket: &str, wanted: &Wanted) -> Result<Page,
             _ => None,
         },
         previous: None,
-        odd: OddKeys { store, bucket, from: Some(index_key(bucket, &wanted.prefix)), page: VecDeque::new() },
+        odd: OddKeys {
+            store,
+            bucket,
+            from: Some(index_key(bucket, &wanted.prefix)),
+            page: VecDeque::new(),
+        },
         failed: None,
     };
     if wanted.max > 0 {
@@ -89,7 +94,9 @@ impl Collector<'_> {
     }
 
     fn offer(&mut self, key: &str) -> bool {
-        let Some(rest) = key.strip_prefix(self.wanted.prefix.as_str()) else { return true };
+        let Some(rest) = key.strip_prefix(self.wanted.prefix.as_str()) else {
+            return true;
+        };
         let seen = self.previous.as_deref() == Some(key)
             || self.skip.as_deref().is_some_and(|skip| key.starts_with(skip))
             || match &self.wanted.after {
@@ -104,7 +111,11 @@ impl Collector<'_> {
             return false;
         }
         self.previous = Some(key.to_owned());
-        let delimiter = self.wanted.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+        let delimiter = self
+            .wanted
+            .delimiter
+            .as_deref()
+            .filter(|delimiter| !delimiter.is_empty());
         let cut = delimiter.and_then(|delimiter| rest.find(delimiter).map(|at| at + delimiter.len()));
         if let Some(common) = cut.and_then(|cut| rest.get(..cut)) {
             let common = format!("{}{common}", self.wanted.prefix);
@@ -125,7 +136,9 @@ impl Visitor for Collector<'_> {
         let related = folder.starts_with(prefix) || prefix.starts_with(folder);
         let skipped = self.skip.as_deref().is_some_and(|skip| folder.starts_with(skip));
         let passed = match &self.wanted.after {
-            Some(After::Key(after) | After::Prefix(after)) => after.as_str() > folder && !after.starts_with(folder),
+            Some(After::Key(after) | After::Prefix(after)) => {
+                after.as_str() > folder && !after.starts_with(folder)
+            }
             None => false,
         };
         related && !skipped && !passed
@@ -153,12 +166,18 @@ impl OddKeys<'_> {
         if self.page.is_empty()
             && let Some(from) = self.from.take()
         {
-            let found = self.store.index.range(Table::Odd, &index_key(self.bucket, ""), &from, ODD_PAGE)?;
+            let found = self
+                .store
+                .index
+                .range(Table::Odd, &index_key(self.bucket, ""), &from, ODD_PAGE)?;
             if found.len() == ODD_PAGE {
                 self.from = found.last().map(|(key, _)| format!("{key}\0"));
             }
             let skip = self.bucket.len() + 1;
-            self.page = found.into_iter().filter_map(|(key, _)| key.get(skip..).map(str::to_owned)).collect();
+            self.page = found
+                .into_iter()
+                .filter_map(|(key, _)| key.get(skip..).map(str::to_owned))
+                .collect();
         }
         match self.page.front() {
             Some(key) if until.is_none_or(|until| key.as_str() <= until) => Ok(self.page.pop_front()),

@@ -11,7 +11,11 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn of(meta: &std::fs::Metadata) -> Self {
-        Self { inode: meta.ino(), modified: (meta.mtime(), meta.mtime_nsec()), size: meta.size() }
+        Self {
+            inode: meta.ino(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            size: meta.size(),
+        }
     }
 }
 
@@ -41,7 +45,10 @@ impl ObjectMeta {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 

@@ -46,7 +46,10 @@ fn upload<'a>(store: &Store, parts: &'a ForwardParts) -> Result<(&'a str, Upload
     if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(no_such_upload());
     }
-    let found: Option<UploadMeta> = store.index.get(Table::Uploads, id).map_err(|error| broken("read upload", error))?;
+    let found: Option<UploadMeta> = store
+        .index
+        .get(Table::Uploads, id)
+        .map_err(|error| broken("read upload", error))?;
     match found {
         Some(meta) if meta.bucket == bucket && meta.key == key => Ok((id, meta)),
         _ => Err(no_such_upload()),
@@ -59,12 +62,20 @@ fn folder(store: &Store, upload: &str) -> Result<OwnedFd, UpstreamError> {
 
 fn stored_parts(store: &Store, upload: &str) -> Result<Vec<(u16, PartMeta)>, UpstreamError> {
     let prefix = format!("{upload}\0");
-    let found = store.index.range(Table::Parts, &prefix, &prefix, ALL).map_err(|error| broken("read parts", error))?;
+    let found = store
+        .index
+        .range(Table::Parts, &prefix, &prefix, ALL)
+        .map_err(|error| broken("read parts", error))?;
     found
         .into_iter()
         .map(|(key, value)| {
-            let number = key.get(prefix.len()..).and_then(|number| number.parse().ok()).unwrap_or_default();
-            serde_json::from_slice(&value).map(|part| (number, part)).map_err(|error| broken("read part", error))
+            let number = key
+                .get(prefix.len()..)
+                .and_then(|number| number.parse().ok())
+                .unwrap_or_default();
+            serde_json::from_slice(&value)
+                .map(|part| (number, part))
+                .map_err(|error| broken("read part", error))
         })
         .collect()
 }
@@ -87,7 +98,11 @@ pub(crate) fn create(store: &Store, parts: &ForwardParts) -> Answer {
     let mut response = xml("InitiateMultipartUploadResult", |xml| {
         xml.text("Bucket", bucket).text("Key", key).text("UploadId", &id);
     });
-    for (name, value) in meta.headers.iter().filter(|(name, _)| name == "x-amz-server-side-encryption") {
+    for (name, value) in meta
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "x-amz-server-side-encryption")
+    {
         set(&mut response, name, value);
     }
     for name in ["x-amz-checksum-algorithm", "x-amz-checksum-type"] {
@@ -101,7 +116,11 @@ pub(crate) fn create(store: &Store, parts: &ForwardParts) -> Answer {
 /// A part's file has a name of its own, so that the part it replaces stays whole until the index says otherwise.
 fn keep_part(store: &Store, parts: &ForwardParts, mut staged: Staged) -> Result<PartMeta, UpstreamError> {
     let (id, _) = upload(store, parts)?;
-    let number = parts.s3.parameter("partNumber").and_then(|number| number.parse().ok()).unwrap_or_default();
+    let number = parts
+        .s3
+        .parameter("partNumber")
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default();
     staged.file.sync_all().map_err(io("sync part"))?;
     let size = staged.file.metadata().map_err(io("stat part"))?.len();
     let mut checksums = headers::checksums(parts);
@@ -118,8 +137,10 @@ fn keep_part(store: &Store, parts: &ForwardParts, mut staged: Staged) -> Result<
     upload(store, parts)?;
     let folder = folder(store, id)?;
     let key = part_key(id, number);
-    let replaced: Option<PartMeta> =
-        store.index.get(Table::Parts, &key).map_err(|error| broken("read part", error))?;
+    let replaced: Option<PartMeta> = store
+        .index
+        .get(Table::Parts, &key)
+        .map_err(|error| broken("read part", error))?;
     folders::rename_into(store.staging(), &staged.name, &folder, &part.file).map_err(io("place part"))?;
     staged.keep();
     let value = json(&part).map_err(|error| broken("write part", error))?;
@@ -146,7 +167,8 @@ pub(crate) fn copy_part(store: &Arc<Store>, parts: &ForwardParts) -> Answer {
     let span = copy::source_span(parts, found.meta.size())?;
     let part = keep_part(store, parts, copy::stage(store, &found, span)?)?;
     Ok(xml("CopyPartResult", |xml| {
-        xml.text("LastModified", millis(part.last_modified.iso8601())).text("ETag", quoted(&part.etag));
+        xml.text("LastModified", millis(part.last_modified.iso8601()))
+            .text("ETag", quoted(&part.etag));
     }))
 }
 
@@ -169,7 +191,9 @@ pub(crate) fn complete(store: &Arc<Store>, parts: &ForwardParts) -> Answer {
             ));
         }
         previous = part.number;
-        let found = have.iter().find(|(number, have)| *number == part.number && same_etag(&part.etag, &have.etag));
+        let found = have
+            .iter()
+            .find(|(number, have)| *number == part.number && same_etag(&part.etag, &have.etag));
         let (_, found) = found.ok_or_else(|| {
             UpstreamError::new("InvalidPart", 400, "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
                 .with("PartNumber", part.number.to_string())
@@ -206,10 +230,13 @@ pub(crate) fn complete(store: &Arc<Store>, parts: &ForwardParts) -> Answer {
     forget(store, id)?;
     drop(guard);
     let mut response = xml("CompleteMultipartUploadResult", |xml| {
-        xml.text("Location", format!("/{bucket}/{}", hallpass_upstream::encode_key(key)))
-            .text("Bucket", bucket)
-            .text("Key", key)
-            .text("ETag", quoted(&meta.etag));
+        xml.text(
+            "Location",
+            format!("/{bucket}/{}", hallpass_upstream::encode_key(key)),
+        )
+        .text("Bucket", bucket)
+        .text("Key", key)
+        .text("ETag", quoted(&meta.etag));
     });
     if let Some(encryption) = meta.header("x-amz-server-side-encryption") {
         set(&mut response, "x-amz-server-side-encryption", encryption);
@@ -241,10 +268,14 @@ pub(crate) fn abort(store: &Store, parts: &ForwardParts) -> Answer {
 }
 
 fn uploads(store: &Store, bucket: &str) -> Result<Vec<(String, UploadMeta)>, UpstreamError> {
-    let found = store.index.range(Table::Uploads, "", "", usize::MAX).map_err(|error| broken("read uploads", error))?;
+    let found = store
+        .index
+        .range(Table::Uploads, "", "", usize::MAX)
+        .map_err(|error| broken("read uploads", error))?;
     let mut uploads = vec![];
     for (id, value) in found {
-        let meta: UploadMeta = serde_json::from_slice(&value).map_err(|error| broken("read upload", error))?;
+        let meta: UploadMeta =
+            serde_json::from_slice(&value).map_err(|error| broken("read upload", error))?;
         if meta.bucket == bucket {
             uploads.push((id, meta));
         }
@@ -261,13 +292,21 @@ pub(crate) fn abort_all(store: &Store, bucket: &str) -> Result<(), UpstreamError
 }
 
 fn page_size(parts: &ForwardParts, name: &str) -> usize {
-    parts.s3.parameter(name).and_then(|max| max.parse::<usize>().ok()).map_or(1_000, |max| max.min(1_000))
+    parts
+        .s3
+        .parameter(name)
+        .and_then(|max| max.parse::<usize>().ok())
+        .map_or(1_000, |max| max.min(1_000))
 }
 
 pub(crate) fn list_parts(store: &Store, parts: &ForwardParts) -> Answer {
     let (bucket, key) = target(&parts.s3)?;
     let (id, _) = upload(store, parts)?;
-    let marker = parts.s3.parameter("part-number-marker").and_then(|marker| marker.parse::<u64>().ok()).unwrap_or(0);
+    let marker = parts
+        .s3
+        .parameter("part-number-marker")
+        .and_then(|marker| marker.parse::<u64>().ok())
+        .unwrap_or(0);
     let max = page_size(parts, "max-parts");
     let mut found = stored_parts(store, id)?;
     found.retain(|(number, _)| u64::from(*number) > marker);
@@ -279,7 +318,8 @@ pub(crate) fn list_parts(store: &Store, parts: &ForwardParts) -> Answer {
         if let (true, Some((last, _))) = (truncated, found.last()) {
             xml.text("NextPartNumberMarker", last.to_string());
         }
-        xml.text("MaxParts", max.to_string()).text("IsTruncated", if truncated { "true" } else { "false" });
+        xml.text("MaxParts", max.to_string())
+            .text("IsTruncated", if truncated { "true" } else { "false" });
         for (number, part) in &found {
             xml.element("Part", |xml| {
                 xml.text("PartNumber", number.to_string())
@@ -295,14 +335,26 @@ pub(crate) fn list_parts(store: &Store, parts: &ForwardParts) -> Answer {
 pub(crate) fn list_uploads(store: &Store, parts: &ForwardParts) -> Answer {
     let bucket = parts.s3.bucket.as_deref().unwrap_or_default();
     store.bucket_folder(bucket)?;
-    if parts.s3.parameter("delimiter").is_some_and(|delimiter| !delimiter.is_empty()) {
-        return Err(UpstreamError::not_implemented("a delimiter in ListMultipartUploads"));
+    if parts
+        .s3
+        .parameter("delimiter")
+        .is_some_and(|delimiter| !delimiter.is_empty())
+    {
+        return Err(UpstreamError::not_implemented(
+            "a delimiter in ListMultipartUploads",
+        ));
     }
     let prefix = parts.s3.parameter("prefix").unwrap_or_default();
     let key_marker = parts.s3.parameter("key-marker").unwrap_or_default();
     let id_marker = parts.s3.parameter("upload-id-marker").unwrap_or_default();
     let encode = parts.s3.parameter("encoding-type") == Some("url");
-    let text = |key: &str| if encode { hallpass_upstream::encode_key(key) } else { key.to_owned() };
+    let text = |key: &str| {
+        if encode {
+            hallpass_upstream::encode_key(key)
+        } else {
+            key.to_owned()
+        }
+    };
     let max = page_size(parts, "max-uploads");
     let mut found = uploads(store, bucket)?;
     found.retain(|(id, meta)| {
@@ -314,13 +366,17 @@ pub(crate) fn list_uploads(store: &Store, parts: &ForwardParts) -> Answer {
     let truncated = found.len() > max;
     found.truncate(max);
     Ok(xml("ListMultipartUploadsResult", |xml| {
-        xml.text("Bucket", bucket).text("KeyMarker", text(key_marker)).text("UploadIdMarker", id_marker);
+        xml.text("Bucket", bucket)
+            .text("KeyMarker", text(key_marker))
+            .text("UploadIdMarker", id_marker);
         xml.text("Prefix", text(prefix));
         if let (true, Some((id, meta))) = (truncated, found.last()) {
-            xml.text("NextKeyMarker", text(&meta.key)).text("NextUploadIdMarker", id);
+            xml.text("NextKeyMarker", text(&meta.key))
+                .text("NextUploadIdMarker", id);
         }
         xml.optional("EncodingType", encode.then_some("url"));
-        xml.text("MaxUploads", max.to_string()).text("IsTruncated", if truncated { "true" } else { "false" });
+        xml.text("MaxUploads", max.to_string())
+            .text("IsTruncated", if truncated { "true" } else { "false" });
         for (id, meta) in &found {
             xml.element("Upload", |xml| {
                 xml.text("Key", text(&meta.key))

@@ -25,7 +25,11 @@ pub(crate) fn target(s3: &S3Request) -> Result<(&str, &str), UpstreamError> {
 pub(crate) fn check_version(version: Option<&str>) -> Result<(), UpstreamError> {
     match version {
         None | Some("null") => Ok(()),
-        Some(_) => Err(UpstreamError::new("NoSuchVersion", 404, "The specified version does not exist.")),
+        Some(_) => Err(UpstreamError::new(
+            "NoSuchVersion",
+            404,
+            "The specified version does not exist.",
+        )),
     }
 }
 
@@ -46,20 +50,38 @@ pub(crate) fn get(store: &Store, parts: &ForwardParts, with_body: bool) -> Answe
     }
     let size = meta.size();
     let ranged = span(parts, &meta)?;
-    let span = ranged.unwrap_or(Span { start: 0, length: size });
-    let body = if with_body { FileBody::new(file, span).boxed_unsync() } else { hallpass_upstream::full("") };
+    let span = ranged.unwrap_or(Span {
+        start: 0,
+        length: size,
+    });
+    let body = if with_body {
+        FileBody::new(file, span).boxed_unsync()
+    } else {
+        hallpass_upstream::full("")
+    };
     let mut response = Response::new(body);
     // A checksum is of the whole object; beside a part of it a client would hold it against the wrong bytes.
-    let checksums = ranged.is_none() && parts.header("x-amz-checksum-mode").is_some_and(|mode| mode == "ENABLED");
+    let checksums = ranged.is_none()
+        && parts
+            .header("x-amz-checksum-mode")
+            .is_some_and(|mode| mode == "ENABLED");
     describe(&mut response, &meta, checksums);
     set(&mut response, "content-length", &span.length.to_string());
     if ranged.is_some() {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         let last = (span.start + span.length).saturating_sub(1);
-        set(&mut response, "content-range", &format!("bytes {}-{last}/{size}", span.start));
+        set(
+            &mut response,
+            "content-range",
+            &format!("bytes {}-{last}/{size}", span.start),
+        );
     }
     if parts.s3.parameter("partNumber").is_some() && !meta.parts.is_empty() {
-        set(&mut response, "x-amz-mp-parts-count", &meta.parts.len().to_string());
+        set(
+            &mut response,
+            "x-amz-mp-parts-count",
+            &meta.parts.len().to_string(),
+        );
     }
     for (parameter, value) in &parts.s3.query {
         if let Some(header) = parameter.strip_prefix("response-") {
@@ -77,17 +99,33 @@ fn span(parts: &ForwardParts, meta: &ObjectMeta) -> Result<Option<Span>, Upstrea
             .with_header("content-range", format!("bytes */{size}"))
     };
     let range = parts.header("range");
-    match (parts.s3.parameter("partNumber").and_then(|number| number.parse::<usize>().ok()), range) {
+    match (
+        parts
+            .s3
+            .parameter("partNumber")
+            .and_then(|number| number.parse::<usize>().ok()),
+        range,
+    ) {
         (Some(_), Some(_)) => Err(UpstreamError::new(
             "InvalidRequest",
             400,
             "Cannot specify both Range header and partNumber query parameter",
         )),
-        (Some(1), None) if meta.parts.is_empty() => Ok((size > 0).then_some(Span { start: 0, length: size })),
+        (Some(1), None) if meta.parts.is_empty() => Ok((size > 0).then_some(Span {
+            start: 0,
+            length: size,
+        })),
         (Some(number), None) => {
-            let length = number.checked_sub(1).and_then(|index| meta.parts.get(index)).copied();
+            let length = number
+                .checked_sub(1)
+                .and_then(|index| meta.parts.get(index))
+                .copied();
             let length = length.ok_or_else(|| {
-                UpstreamError::new("InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
+                UpstreamError::new(
+                    "InvalidPartNumber",
+                    416,
+                    "The requested partnumber is not satisfiable",
+                )
             })?;
             let start = meta.parts.iter().take(number - 1).sum();
             Ok(Some(Span { start, length }))
@@ -100,7 +138,11 @@ fn span(parts: &ForwardParts, meta: &ObjectMeta) -> Result<Option<Span>, Upstrea
 /// What is known of an object once its bytes are staged; the identity comes with its place.
 pub(crate) fn new_meta(store: &Store, etag: String, headers: Vec<(String, String)>) -> ObjectMeta {
     ObjectMeta {
-        identity: Identity { inode: 0, modified: (0, 0), size: 0 },
+        identity: Identity {
+            inode: 0,
+            modified: (0, 0),
+            size: 0,
+        },
         etag,
         last_modified: store.now(),
         headers,
@@ -130,7 +172,11 @@ pub(crate) fn commit(
     let exists = current.is_some();
     let current = current.and_then(|(_, meta)| meta);
     let unknown = new_meta(store, String::new(), vec![]);
-    let seen = if exists { Some(current.as_ref().unwrap_or(&unknown)) } else { None };
+    let seen = if exists {
+        Some(current.as_ref().unwrap_or(&unknown))
+    } else {
+        None
+    };
     conditions.on_write(key, seen)?;
     store.place(bucket, key, staged, meta, current)
 }
@@ -187,7 +233,18 @@ pub(crate) fn delete_many(store: &Store, parts: &ForwardParts) -> Answer {
     };
     let results: Vec<_> = keys
         .iter()
-        .map(|key| (key, delete_one(store, bucket, &key.key, key.version_id.as_deref(), key.etag.as_deref())))
+        .map(|key| {
+            (
+                key,
+                delete_one(
+                    store,
+                    bucket,
+                    &key.key,
+                    key.version_id.as_deref(),
+                    key.etag.as_deref(),
+                ),
+            )
+        })
         .collect();
     Ok(crate::respond::xml("DeleteResult", |xml| {
         for (key, result) in &results {
@@ -195,12 +252,15 @@ pub(crate) fn delete_many(store: &Store, parts: &ForwardParts) -> Answer {
                 Ok(()) if *quiet => {}
                 Ok(()) => {
                     xml.element("Deleted", |xml| {
-                        xml.text("Key", &key.key).optional("VersionId", key.version_id.as_ref());
+                        xml.text("Key", &key.key)
+                            .optional("VersionId", key.version_id.as_ref());
                     });
                 }
                 Err(error) => {
                     xml.element("Error", |xml| {
-                        xml.text("Key", &key.key).text("Code", error.code).text("Message", &error.message);
+                        xml.text("Key", &key.key)
+                            .text("Code", error.code)
+                            .text("Message", &error.message);
                     });
                 }
             }

@@ -33,7 +33,20 @@ mod tests {
         assert_eq!(plain("a/b c+%2F.txt"), Some((vec!["a"], "b c+%2F.txt")));
         assert_eq!(plain("ü"), Some((vec![], "ü")));
         let long = "x".repeat(256);
-        for odd in ["", "a/", "/a", "a//b", ".", "..", "../x", "a/../b", "a/./b", "a\nb", ".hallpass/x", &long] {
+        for odd in [
+            "",
+            "a/",
+            "/a",
+            "a//b",
+            ".",
+            "..",
+            "../x",
+            "a/../b",
+            "a/./b",
+            "a\nb",
+            ".hallpass/x",
+            &long,
+        ] {
             assert_eq!(plain(odd), None, "{odd}");
         }
     }

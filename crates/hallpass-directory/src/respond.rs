@@ -25,8 +25,10 @@ pub(crate) fn xml(root: &str, content: impl FnOnce(&mut XmlWriter)) -> Response<
 
 /// Sets a header; one that HTTP cannot carry is left out.
 pub(crate) fn set(response: &mut Response<Body>, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
-    {
+    if let (Ok(name), Ok(value)) = (
+        HeaderName::from_bytes(name.as_bytes()),
+        HeaderValue::from_bytes(value.as_bytes()),
+    ) {
         response.headers_mut().insert(name, value);
     }
 }

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 /// Receives the body, then does the work on a thread that may block. Work that has begun is finished even if the
 /// client goes away, so that locks and files are never left in between.
-pub(crate) async fn serve(store: Arc<Store>, request: ForwardRequest) -> Result<Response<Body>, UpstreamError> {
+pub(crate) async fn serve(
+    store: Arc<Store>,
+    request: ForwardRequest,
+) -> Result<Response<Body>, UpstreamError> {
     use Operation as Op;
     let mut parts = request.into_parts();
     let mut body = std::mem::replace(&mut parts.body, VerifiedBody::empty());

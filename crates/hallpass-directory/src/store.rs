@@ -107,8 +107,11 @@ impl Store {
     }
 
     pub(crate) fn lock(&self, bucket: &str, key: &str) -> MutexGuard<'_, ()> {
-        let stripe = usize::try_from(self.hasher.hash_one((bucket, key)) % STRIPES as u64).unwrap_or_default();
-        self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
+        let stripe =
+            usize::try_from(self.hasher.hash_one((bucket, key)) % STRIPES as u64).unwrap_or_default();
+        self.stripes[stripe]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn share_buckets(&self) -> RwLockReadGuard<'_, ()> {
@@ -128,14 +131,18 @@ impl Store {
             Ok(_) => {}
             Err(error) => return folders::absent(error).map_err(io("open bucket")),
         }
-        let meta = self.index.get(Table::Buckets, name).map_err(|error| broken("read bucket", error))?;
+        let meta = self
+            .index
+            .get(Table::Buckets, name)
+            .map_err(|error| broken("read bucket", error))?;
         Ok(Some(meta.unwrap_or_default()))
     }
 
     /// The folder of a bucket that exists.
     pub(crate) fn bucket_folder(&self, name: &str) -> Result<OwnedFd, UpstreamError> {
         let missing = || {
-            UpstreamError::new("NoSuchBucket", 404, "The specified bucket does not exist").with("BucketName", name)
+            UpstreamError::new("NoSuchBucket", 404, "The specified bucket does not exist")
+                .with("BucketName", name)
         };
         if !valid_bucket_name(name) {
             return Err(missing());
@@ -158,18 +165,29 @@ impl Store {
     }
 
     pub(crate) fn entry(&self, bucket: &str, key: &str) -> Result<Option<Entry>, UpstreamError> {
-        self.index.get(Table::Objects, &index_key(bucket, key)).map_err(|error| broken("read entry", error))
+        self.index
+            .get(Table::Objects, &index_key(bucket, key))
+            .map_err(|error| broken("read entry", error))
     }
 
     /// Opens an object; `None` when there is none. The bucket must exist.
     pub(crate) fn find(&self, bucket: &str, key: &str) -> Result<Option<Found>, UpstreamError> {
+        self.find_and(bucket, key, true)
+    }
+
+    /// The same for listings: what is learned of files that came by hand need not be on disk before the answer.
+    pub(crate) fn find_to_list(&self, bucket: &str, key: &str) -> Result<Option<Found>, UpstreamError> {
+        self.find_and(bucket, key, false)
+    }
+
+    fn find_and(&self, bucket: &str, key: &str, wait: bool) -> Result<Option<Found>, UpstreamError> {
         let guard = self.lock(bucket, key);
         let found = self.find_locked(bucket, key)?;
         drop(guard);
         match found {
             None => Ok(None),
             Some((file, Some(meta))) => Ok(Some(Found { file, meta })),
-            Some((file, None)) => self.adopt(bucket, key, file).map(Some),
+            Some((file, None)) => self.adopt(bucket, key, file, wait).map(Some),
         }
     }
 
@@ -190,14 +208,16 @@ impl Store {
         } else {
             Ok(None)
         };
-        let Some(file) = file.map_err(io("open object"))? else { return Ok(None) };
+        let Some(file) = file.map_err(io("open object"))? else {
+            return Ok(None);
+        };
         let identity = Identity::of(&file.metadata().map_err(io("stat object"))?);
         let meta = entry.of(identity).cloned();
         Ok(Some((file, meta)))
     }
 
     /// Makes an object of a file that came by hand: its ETag is computed once and remembered.
-    fn adopt(&self, bucket: &str, key: &str, mut file: File) -> Result<Found, UpstreamError> {
+    fn adopt(&self, bucket: &str, key: &str, mut file: File, wait: bool) -> Result<Found, UpstreamError> {
         let mut hash = Md5::new();
         let mut piece = vec![0; PIECE_BYTES];
         let before = Identity::of(&file.metadata().map_err(io("stat object"))?);
@@ -223,18 +243,30 @@ impl Store {
         // Of a file still being written nothing is remembered.
         if !entry.odd && after == before && entry.of(before).is_none() {
             entry.candidates = vec![meta.clone()];
-            self.commit(vec![self.entry_change(bucket, key, &entry)?])?;
+            let changes = vec![self.entry_change(bucket, key, &entry)?];
+            if wait {
+                self.commit(changes)?;
+            } else {
+                self.index.commit_later(changes);
+            }
         }
         Ok(Found { file, meta })
     }
 
-    pub(crate) fn entry_change(&self, bucket: &str, key: &str, entry: &Entry) -> Result<Change, UpstreamError> {
+    pub(crate) fn entry_change(
+        &self,
+        bucket: &str,
+        key: &str,
+        entry: &Entry,
+    ) -> Result<Change, UpstreamError> {
         let value = json(entry).map_err(|error| broken("write entry", error))?;
         Ok((Table::Objects, index_key(bucket, key), Some(value)))
     }
 
     pub(crate) fn commit(&self, changes: Vec<Change>) -> Result<(), UpstreamError> {
-        self.index.commit(changes).map_err(|error| broken("commit", error))
+        self.index
+            .commit(changes)
+            .map_err(|error| broken("commit", error))
     }
 
     /// Gives a staged file its key. Call with the key's lock and the buckets shared. `meta.identity` is set here.
@@ -256,7 +288,9 @@ impl Store {
             odd: self.entry(bucket, key)?.is_some_and(|entry| entry.odd),
             candidates: current.into_iter().chain([meta.clone()]).collect(),
         };
-        if !entry.odd && let Some((path, name)) = place::plain(key) {
+        if !entry.odd
+            && let Some((path, name)) = place::plain(key)
+        {
             self.commit(vec![self.entry_change(bucket, key, &entry)?])?;
             if self.place_plain(&folder, &path, name, staged)? {
                 return Ok(meta);
@@ -268,7 +302,8 @@ impl Store {
             self.entry_change(bucket, key, &entry)?,
             (Table::Odd, index_key(bucket, key), Some(b"null".to_vec())),
         ])?;
-        folders::rename_into(&self.staging, &staged.name, odd, &place::odd(key)).map_err(io("place object"))?;
+        folders::rename_into(&self.staging, &staged.name, odd, &place::odd(key))
+            .map_err(io("place object"))?;
         staged.keep();
         Ok(meta)
     }
@@ -310,7 +345,10 @@ impl Store {
             match folders::descend(&bucket, &path, false) {
                 Ok(folder) => {
                     // Only what is an object may go: not a folder, not a link.
-                    if folders::open_file(&folder, name).map_err(io("remove object"))?.is_some() {
+                    if folders::open_file(&folder, name)
+                        .map_err(io("remove object"))?
+                        .is_some()
+                    {
                         folders::remove_file(&folder, name).map_err(io("remove object"))?;
                     }
                 }
@@ -321,7 +359,9 @@ impl Store {
             for depth in (0..path.len()).rev() {
                 let (parents, names) = path.split_at(depth);
                 let Some(name) = names.first() else { break };
-                let Ok(parent) = folders::descend(&bucket, parents, false) else { break };
+                let Ok(parent) = folders::descend(&bucket, parents, false) else {
+                    break;
+                };
                 if !folders::remove_folder(parent, name) {
                     break;
                 }

@@ -41,10 +41,17 @@ fn set(store: &Store, parts: &ForwardParts, tags: Vec<(String, String)>) -> Resu
     let _guard = store.lock(bucket, key);
     let (_, meta) = store.find_locked(bucket, key)?.ok_or_else(|| no_such_key(key))?;
     let mut meta = meta.ok_or_else(|| {
-        UpstreamError::new("OperationAborted", 409, "A conflicting operation is in progress on this object.")
+        UpstreamError::new(
+            "OperationAborted",
+            409,
+            "A conflicting operation is in progress on this object.",
+        )
     })?;
     meta.tags = tags;
     let odd = store.entry(bucket, key)?.is_some_and(|entry| entry.odd);
-    let entry = Entry { odd, candidates: vec![meta] };
+    let entry = Entry {
+        odd,
+        candidates: vec![meta],
+    };
     store.commit(vec![store.entry_change(bucket, key, &entry)?])
 }

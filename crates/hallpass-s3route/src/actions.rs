@@ -17,22 +17,32 @@ const HEADER_KEYS: &[(&str, &str)] = &[
     ("x-amz-grant-full-control", "s3:x-amz-grant-full-control"),
     ("x-amz-storage-class", "s3:x-amz-storage-class"),
     ("x-amz-server-side-encryption", "s3:x-amz-server-side-encryption"),
-    ("x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-server-side-encryption-aws-kms-key-id"),
+    (
+        "x-amz-server-side-encryption-aws-kms-key-id",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    ),
     (
         "x-amz-server-side-encryption-customer-algorithm",
         "s3:x-amz-server-side-encryption-customer-algorithm",
     ),
-    ("x-amz-website-redirect-location", "s3:x-amz-website-redirect-location"),
+    (
+        "x-amz-website-redirect-location",
+        "s3:x-amz-website-redirect-location",
+    ),
     ("x-amz-metadata-directive", "s3:x-amz-metadata-directive"),
     ("x-amz-object-ownership", "s3:x-amz-object-ownership"),
     ("x-amz-bucket-namespace", "s3:x-amz-bucket-namespace"),
     ("x-amz-object-lock-mode", "s3:object-lock-mode"),
-    ("x-amz-object-lock-retain-until-date", "s3:object-lock-retain-until-date"),
+    (
+        "x-amz-object-lock-retain-until-date",
+        "s3:object-lock-retain-until-date",
+    ),
     ("x-amz-object-lock-legal-hold", "s3:object-lock-legal-hold"),
 ];
 
 /// Conditions of a write that are condition keys as well.
-const WRITE_CONDITIONS: &[(&str, &str)] = &[("if-match", "s3:if-match"), ("if-none-match", "s3:if-none-match")];
+const WRITE_CONDITIONS: &[(&str, &str)] =
+    &[("if-match", "s3:if-match"), ("if-none-match", "s3:if-none-match")];
 
 const GRANTS: &[&str] = &[
     "x-amz-grant-read",
@@ -63,14 +73,25 @@ impl S3Request {
         };
         let object_arn = format!("{bucket_arn}/{key}");
         let versioned = self.version_id().is_some();
-        let main = if versioned { self.row.versioned } else { self.row.action };
+        let main = if versioned {
+            self.row.versioned
+        } else {
+            self.row.action
+        };
         let mut actions = vec![];
         // The source first: a copy of what may not be read is refused as that.
         if let Some(source) = &self.copy_source {
             actions.extend(source_actions(self.operation, head, self, source));
         }
         if self.operation == Operation::GetObjectAttributes {
-            actions.push(on(if versioned { "s3:GetObjectVersion" } else { "s3:GetObject" }, &object_arn));
+            actions.push(on(
+                if versioned {
+                    "s3:GetObjectVersion"
+                } else {
+                    "s3:GetObject"
+                },
+                &object_arn,
+            ));
         }
         actions.push(on(main, &object_arn));
         for extra in self.object_extras(head) {
@@ -79,7 +100,12 @@ impl S3Request {
         actions
     }
 
-    fn bucket_actions(&self, head: &S3Head<'_>, arn: &str, on: &dyn Fn(&str, &str) -> ActionOn) -> Vec<ActionOn> {
+    fn bucket_actions(
+        &self,
+        head: &S3Head<'_>,
+        arn: &str,
+        on: &dyn Fn(&str, &str) -> ActionOn,
+    ) -> Vec<ActionOn> {
         let has = |name: &str| self.header(head, name).is_some();
         let mut actions = vec![];
         match (&self.operation, &self.body) {
@@ -163,11 +189,15 @@ impl S3Request {
 
     fn condition_keys(&self, head: &S3Head<'_>) -> Vec<(String, Vec<String>)> {
         use Operation::{
-            CreateBucket, ListMultipartUploads, ListObjectVersions, ListObjects, ListObjectsV2, PutBucketTagging,
+            CreateBucket, ListMultipartUploads, ListObjectVersions, ListObjects, ListObjectsV2,
+            PutBucketTagging,
         };
         let mut keys: Vec<(String, Vec<String>)> = vec![];
         let mut set = |key: &str, value: &str| keys.push((key.to_owned(), vec![value.to_owned()]));
-        if matches!(self.operation, ListObjects | ListObjectsV2 | ListObjectVersions | ListMultipartUploads) {
+        if matches!(
+            self.operation,
+            ListObjects | ListObjectsV2 | ListObjectVersions | ListMultipartUploads
+        ) {
             // Absent and empty differ: a policy that demands `home/` must not be met by a listing without prefix,
             // and `StringEquals` on "" only by an explicit empty one.
             for name in ["prefix", "delimiter", "max-keys"] {
@@ -193,10 +223,16 @@ impl S3Request {
         }
         if let Some(source) = &self.copy_source {
             // As policies are written: bucket/key, without the leading slash and decoded.
-            set("s3:x-amz-copy-source", &format!("{}/{}", source.bucket, source.key));
+            set(
+                "s3:x-amz-copy-source",
+                &format!("{}/{}", source.bucket, source.key),
+            );
         }
         match &self.body {
-            Some(ParsedBody::CreateBucket { location: Some(location), .. }) => set("s3:LocationConstraint", location),
+            Some(ParsedBody::CreateBucket {
+                location: Some(location),
+                ..
+            }) => set("s3:LocationConstraint", location),
             Some(ParsedBody::Retention { mode, until }) => {
                 if let Some(mode) = mode {
                     set("s3:object-lock-mode", mode);
@@ -248,8 +284,13 @@ fn source_actions(
     };
     let mut actions = vec![on("s3:GetObject", "s3:GetObjectVersion")];
     // Tags are copied unless replaced; reading them is an action of its own.
-    let replaces = request.header(head, "x-amz-tagging-directive").is_some_and(|value| value == "REPLACE");
-    if operation == Operation::CopyObject && !replaces && request.header(head, "x-amz-tagging-directive").is_some() {
+    let replaces = request
+        .header(head, "x-amz-tagging-directive")
+        .is_some_and(|value| value == "REPLACE");
+    if operation == Operation::CopyObject
+        && !replaces
+        && request.header(head, "x-amz-tagging-directive").is_some()
+    {
         actions.push(on("s3:GetObjectTagging", "s3:GetObjectVersionTagging"));
     }
     actions

@@ -65,9 +65,16 @@ pub(crate) fn read(operation: Operation, bytes: &[u8]) -> Result<ParsedBody, Rou
     use Operation as Op;
     let root = |name: &str| {
         let root = xml::parse(bytes)?;
-        if root.name == name { Ok(root) } else { Err(RouteError::MalformedXml) }
+        if root.name == name {
+            Ok(root)
+        } else {
+            Err(RouteError::MalformedXml)
+        }
     };
-    let text = |node: &Node, name: &str| node.one_text(name).map(|text| text.map(|text| text.trim().to_owned()));
+    let text = |node: &Node, name: &str| {
+        node.one_text(name)
+            .map(|text| text.map(|text| text.trim().to_owned()))
+    };
     match operation {
         Op::DeleteObjects => read_delete(&root("Delete")?),
         Op::CompleteMultipartUpload => read_parts(&root("CompleteMultipartUpload")?),
@@ -81,7 +88,10 @@ pub(crate) fn read(operation: Operation, bytes: &[u8]) -> Result<ParsedBody, Rou
             check_bucket_tags(&tags)?;
             Ok(ParsedBody::Tags(tags))
         }
-        Op::CreateBucket if bytes.is_empty() => Ok(ParsedBody::CreateBucket { location: None, tags: vec![] }),
+        Op::CreateBucket if bytes.is_empty() => Ok(ParsedBody::CreateBucket {
+            location: None,
+            tags: vec![],
+        }),
         Op::CreateBucket => {
             let root = root("CreateBucketConfiguration")?;
             let tags = match root.one("Tags")? {
@@ -89,14 +99,23 @@ pub(crate) fn read(operation: Operation, bytes: &[u8]) -> Result<ParsedBody, Rou
                 None => vec![],
             };
             check_bucket_tags(&tags)?;
-            Ok(ParsedBody::CreateBucket { location: text(&root, "LocationConstraint")?, tags })
+            Ok(ParsedBody::CreateBucket {
+                location: text(&root, "LocationConstraint")?,
+                tags,
+            })
         }
         Op::PutObjectRetention => {
             let root = root("Retention")?;
-            Ok(ParsedBody::Retention { mode: text(&root, "Mode")?, until: text(&root, "RetainUntilDate")? })
+            Ok(ParsedBody::Retention {
+                mode: text(&root, "Mode")?,
+                until: text(&root, "RetainUntilDate")?,
+            })
         }
         Op::PutObjectLegalHold => Ok(ParsedBody::LegalHold(text(&root("LegalHold")?, "Status")?)),
-        Op::PutBucketReplication => Ok(ParsedBody::Replication(text(&root("ReplicationConfiguration")?, "Role")?)),
+        Op::PutBucketReplication => Ok(ParsedBody::Replication(text(
+            &root("ReplicationConfiguration")?,
+            "Role",
+        )?)),
         // JSON, and for the upstream to judge.
         Op::PutBucketPolicy => Ok(ParsedBody::Other),
         _ if bytes.is_empty() => Ok(ParsedBody::Other),
@@ -115,7 +134,10 @@ fn read_delete(root: &Node) -> Result<ParsedBody, RouteError> {
     let mut keys = vec![];
     for object in root.children.iter().filter(|child| child.name == "Object") {
         object.only(&["Key", "VersionId", "ETag", "LastModifiedTime", "Size"])?;
-        let key = object.one_text("Key")?.filter(|key| !key.is_empty()).ok_or(RouteError::MalformedXml)?;
+        let key = object
+            .one_text("Key")?
+            .filter(|key| !key.is_empty())
+            .ok_or(RouteError::MalformedXml)?;
         check_key(key)?;
         if object.one("LastModifiedTime")?.is_some() || object.one("Size")?.is_some() {
             return Err(RouteError::NotImplemented("conditional deletes by time or size"));
@@ -125,7 +147,11 @@ fn read_delete(root: &Node) -> Result<ParsedBody, RouteError> {
             return Err(RouteError::MalformedXml);
         }
         let etag = object.one_text("ETag")?.map(str::to_owned);
-        keys.push(DeleteKey { key: key.to_owned(), version_id, etag });
+        keys.push(DeleteKey {
+            key: key.to_owned(),
+            version_id,
+            etag,
+        });
     }
     if keys.is_empty() || keys.len() > DELETE_KEYS_MAX {
         return Err(RouteError::MalformedXml);
@@ -137,7 +163,9 @@ fn read_parts(root: &Node) -> Result<ParsedBody, RouteError> {
     root.only(&["Part"])?;
     let mut parts = vec![];
     for part in &root.children {
-        let number = part.one_text("PartNumber")?.and_then(|text| text.trim().parse::<u16>().ok());
+        let number = part
+            .one_text("PartNumber")?
+            .and_then(|text| text.trim().parse::<u16>().ok());
         let number = number.filter(|number| (1..=PARTS_MAX).contains(&usize::from(*number)));
         let etag = part.one_text("ETag")?.map(|etag| etag.trim().to_owned());
         let (Some(number), Some(etag)) = (number, etag) else {

@@ -7,7 +7,9 @@ pub fn valid_bucket_name(name: &str) -> bool {
     let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = name.as_bytes();
     (3..=63).contains(&bytes.len())
-        && bytes.iter().all(|byte| alphanumeric(*byte) || matches!(byte, b'.' | b'-'))
+        && bytes
+            .iter()
+            .all(|byte| alphanumeric(*byte) || matches!(byte, b'.' | b'-'))
         && bytes.first().is_some_and(|byte| alphanumeric(*byte))
         && bytes.last().is_some_and(|byte| alphanumeric(*byte))
         && !name.contains("..")

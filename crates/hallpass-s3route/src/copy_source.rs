@@ -23,7 +23,10 @@ impl CopySource {
             Some((path, version)) => (path, Some(percent_decode(version).ok_or(invalid.clone())?)),
             None => (value, None),
         };
-        if version.as_deref().is_some_and(|version| version.is_empty() || version.contains(['&', '\0'])) {
+        if version
+            .as_deref()
+            .is_some_and(|version| version.is_empty() || version.contains(['&', '\0']))
+        {
             return Err(invalid);
         }
         let path = percent_decode(path).ok_or(invalid.clone())?;
@@ -33,14 +36,26 @@ impl CopySource {
             return Err(invalid);
         }
         check_key(key)?;
-        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version_id: version })
+        Ok(Self {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version_id: version,
+        })
     }
 
     /// The header that says exactly this and nothing else: what was authorized is what an upstream reads.
     #[must_use]
     pub fn header_value(&self) -> String {
-        let key = self.key.split('/').map(percent_encode).collect::<Vec<_>>().join("/");
-        let version = self.version_id.as_deref().map(|id| format!("?versionId={}", percent_encode(id)));
+        let key = self
+            .key
+            .split('/')
+            .map(percent_encode)
+            .collect::<Vec<_>>()
+            .join("/");
+        let version = self
+            .version_id
+            .as_deref()
+            .map(|id| format!("?versionId={}", percent_encode(id)));
         format!("/{}/{key}{}", self.bucket, version.unwrap_or_default())
     }
 }

@@ -66,7 +66,9 @@ impl Operation {
     pub(crate) fn without_id(self) -> Self {
         match self {
             Self::GetBucketAnalyticsConfiguration => Self::ListBucketAnalyticsConfigurations,
-            Self::GetBucketIntelligentTieringConfiguration => Self::ListBucketIntelligentTieringConfigurations,
+            Self::GetBucketIntelligentTieringConfiguration => {
+                Self::ListBucketIntelligentTieringConfigurations
+            }
             Self::GetBucketInventoryConfiguration => Self::ListBucketInventoryConfigurations,
             Self::GetBucketMetricsConfiguration => Self::ListBucketMetricsConfigurations,
             other => other,

@@ -65,8 +65,8 @@ impl S3Request {
     #[must_use]
     pub fn buffers_body(&self) -> bool {
         use Operation::{
-            AbortMultipartUpload, CopyObject, CreateMultipartUpload, PutObject, PutObjectAnnotation, UploadPart,
-            UploadPartCopy,
+            AbortMultipartUpload, CopyObject, CreateMultipartUpload, PutObject, PutObjectAnnotation,
+            UploadPart, UploadPartCopy,
         };
         match self.row.method {
             "PUT" | "POST" => !matches!(

@@ -35,7 +35,10 @@ const AUTHENTICATION: &[&str] = &[
 /// [`RouteError`] for anything the map does not know for certain; see [`RouteError::s3_code`].
 pub fn route(head: &S3Head<'_>) -> Result<S3Request, RouteError> {
     let (bucket, key) = target(head)?;
-    let Query { query, headers: query_headers } = read_query(head.query.unwrap_or_default())?;
+    let Query {
+        query,
+        headers: query_headers,
+    } = read_query(head.query.unwrap_or_default())?;
     check_headers(head, &query_headers)?;
     let (rows, parameters): (&[Row], &[&str]) = match (&bucket, &key) {
         (None, _) => (&[LIST_BUCKETS], SERVICE_PARAMETERS),
@@ -43,18 +46,33 @@ pub fn route(head: &S3Head<'_>) -> Result<S3Request, RouteError> {
         (Some(_), Some(_)) => (OBJECT, OBJECT_PARAMETERS),
     };
     let sub = sub_resource(&query, rows, parameters)?;
-    let row = rows.iter().find(|row| row.sub == sub && row.method == head.method);
-    let mut row = *row.ok_or(if head.method == "POST" && sub.is_empty() && bucket.is_some() && key.is_none() {
-        RouteError::NotImplemented("POST with a form")
-    } else {
-        RouteError::Method
-    })?;
-    let mut request =
-        S3Request { operation: row.operation, bucket, key, query, query_headers, copy_source: None, body: None, row };
+    let row = rows
+        .iter()
+        .find(|row| row.sub == sub && row.method == head.method);
+    let mut row = *row.ok_or(
+        if head.method == "POST" && sub.is_empty() && bucket.is_some() && key.is_none() {
+            RouteError::NotImplemented("POST with a form")
+        } else {
+            RouteError::Method
+        },
+    )?;
+    let mut request = S3Request {
+        operation: row.operation,
+        bucket,
+        key,
+        query,
+        query_headers,
+        copy_source: None,
+        body: None,
+        row,
+    };
     request.operation = refine(&request, head)?;
     row.operation = request.operation;
     request.row = row;
-    if matches!(request.operation, Operation::CopyObject | Operation::UploadPartCopy) {
+    if matches!(
+        request.operation,
+        Operation::CopyObject | Operation::UploadPartCopy
+    ) {
         let source = request.header(head, "x-amz-copy-source").unwrap_or_default();
         request.copy_source = Some(CopySource::parse(&source)?);
     }
@@ -105,9 +123,16 @@ fn read_query(raw: &str) -> Result<Query, RouteError> {
     // The signature is over a plus decoded as a space, so a space is what it means.
     let decode = |text: &str| {
         let text = percent_decode(&text.replace('+', " ")).ok_or(RouteError::Uri)?;
-        if text.contains('\0') { Err(RouteError::Uri) } else { Ok(text) }
+        if text.contains('\0') {
+            Err(RouteError::Uri)
+        } else {
+            Ok(text)
+        }
     };
-    let mut found = Query { query: vec![], headers: vec![] };
+    let mut found = Query {
+        query: vec![],
+        headers: vec![],
+    };
     for piece in raw.split('&').filter(|piece| !piece.is_empty()) {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
         let (name, value) = (decode(name)?, decode(value)?);
@@ -148,7 +173,11 @@ fn check_headers(head: &S3Head<'_>, query_headers: &[(String, String)]) -> Resul
 }
 
 /// The one sub-resource of the query, or none.
-fn sub_resource(query: &[(String, String)], rows: &[Row], parameters: &[&str]) -> Result<&'static str, RouteError> {
+fn sub_resource(
+    query: &[(String, String)],
+    rows: &[Row],
+    parameters: &[&str],
+) -> Result<&'static str, RouteError> {
     let mut sub = "";
     for (name, _) in query {
         if let Some(row) = rows.iter().find(|row| row.sub == name) {
@@ -191,8 +220,10 @@ fn refine(request: &S3Request, head: &S3Head<'_>) -> Result<Operation, RouteErro
         return Err(RouteError::Combination);
     }
     // A version on a request that makes a new one, or concerns an upload, would be ignored by some stores only.
-    let makes_new = matches!(operation, Op::PutObject | Op::CopyObject | Op::CreateMultipartUpload)
-        || request.row.sub == "uploadId";
+    let makes_new = matches!(
+        operation,
+        Op::PutObject | Op::CopyObject | Op::CreateMultipartUpload
+    ) || request.row.sub == "uploadId";
     if has("versionId") && makes_new {
         return Err(RouteError::Combination);
     }

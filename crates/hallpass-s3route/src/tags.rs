@@ -11,7 +11,8 @@ const VALUE_CHARS_MAX: usize = 256;
 /// # Errors
 /// [`RouteError`] when it is not one, or breaks the rules of tags.
 pub fn parse_tagging_header(value: &str) -> Result<Vec<(String, String)>, RouteError> {
-    let decode = |text: &str| percent_decode(&text.replace('+', " ")).ok_or(RouteError::Argument("x-amz-tagging"));
+    let decode =
+        |text: &str| percent_decode(&text.replace('+', " ")).ok_or(RouteError::Argument("x-amz-tagging"));
     let mut tags = vec![];
     for piece in value.split('&').filter(|piece| !piece.is_empty()) {
         let (key, value) = piece.split_once('=').unwrap_or((piece, ""));

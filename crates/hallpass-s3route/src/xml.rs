@@ -20,7 +20,11 @@ impl Node {
     pub(crate) fn one(&self, name: &str) -> Result<Option<&Node>, RouteError> {
         let mut found = self.children.iter().filter(|child| child.name == name);
         let first = found.next();
-        if found.next().is_some() { Err(RouteError::MalformedXml) } else { Ok(first) }
+        if found.next().is_some() {
+            Err(RouteError::MalformedXml)
+        } else {
+            Ok(first)
+        }
     }
 
     /// The text of the only child of that name.
@@ -34,8 +38,15 @@ impl Node {
 
     /// Refuses children of any other name.
     pub(crate) fn only(&self, names: &[&str]) -> Result<(), RouteError> {
-        let known = self.children.iter().all(|child| names.contains(&child.name.as_str()));
-        if known { Ok(()) } else { Err(RouteError::MalformedXml) }
+        let known = self
+            .children
+            .iter()
+            .all(|child| names.contains(&child.name.as_str()));
+        if known {
+            Ok(())
+        } else {
+            Err(RouteError::MalformedXml)
+        }
     }
 }
 
@@ -107,7 +118,10 @@ fn named(start: &BytesStart<'_>) -> Result<Node, RouteError> {
     if name.contains(':') {
         return Err(RouteError::MalformedXml);
     }
-    Ok(Node { name: name.to_owned(), ..Node::default() })
+    Ok(Node {
+        name: name.to_owned(),
+        ..Node::default()
+    })
 }
 
 fn push(open: &mut [Node], text: &str) -> Result<(), RouteError> {

@@ -14,7 +14,9 @@ pub type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, BodyFailure>;
 /// A response body that is all there.
 #[must_use]
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    http_body_util::Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    http_body_util::Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// The body ended badly: the client broke off, or what came was not what the request promised.
@@ -33,11 +35,19 @@ impl BodyFailure {
     /// A failure of any kind.
     #[must_use]
     pub fn new(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into() }
+        Self {
+            code,
+            status,
+            message: message.into(),
+        }
     }
 
     fn incomplete() -> Self {
-        Self::new("IncompleteBody", 400, "The request body ended before it was complete.")
+        Self::new(
+            "IncompleteBody",
+            400,
+            "The request body ended before it was complete.",
+        )
     }
 }
 
@@ -69,7 +79,9 @@ enum State {
 
 impl fmt::Debug for VerifiedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedBody").field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("VerifiedBody")
+            .field("length", &self.length)
+            .finish_non_exhaustive()
     }
 }
 
@@ -86,7 +98,11 @@ impl VerifiedBody {
             // What exactly broke is the connection's matter, and logged there.
             Err(_) => BodyFailure::incomplete(),
         });
-        Self { length, state: State::Checking(Box::new(check), Box::pin(inner)), ready: VecDeque::new() }
+        Self {
+            length,
+            state: State::Checking(Box::new(check), Box::pin(inner)),
+            ready: VecDeque::new(),
+        }
     }
 
     /// No body.
@@ -103,7 +119,11 @@ impl VerifiedBody {
         if !bytes.is_empty() {
             ready.push_back(Frame::data(bytes));
         }
-        Self { length, state: State::Done, ready }
+        Self {
+            length,
+            state: State::Done,
+            ready,
+        }
     }
 
     /// The length of the payload in bytes.
@@ -117,7 +137,10 @@ impl VerifiedBody {
     pub fn proven_bytes(&self) -> Option<Bytes> {
         match (&self.state, self.ready.front(), self.ready.len()) {
             (State::Done, None, _) if self.length == 0 => Some(Bytes::new()),
-            (State::Done, Some(frame), 1) => frame.data_ref().filter(|data| data.len() as u64 == self.length).cloned(),
+            (State::Done, Some(frame), 1) => frame
+                .data_ref()
+                .filter(|data| data.len() as u64 == self.length)
+                .cloned(),
             _ => None,
         }
     }
@@ -158,7 +181,10 @@ fn trailer_map(trailers: &hallpass_sigv4::Trailers) -> Option<HeaderMap> {
     let mut map = HeaderMap::new();
     for algorithm in ChecksumAlgorithm::ALL {
         let name = algorithm.header_name();
-        if let Some(value) = trailers.get(name).and_then(|value| HeaderValue::from_str(value).ok()) {
+        if let Some(value) = trailers
+            .get(name)
+            .and_then(|value| HeaderValue::from_str(value).ok())
+        {
             map.insert(HeaderName::from_static(name), value);
         }
     }

@@ -20,7 +20,13 @@ impl UpstreamError {
     /// An error of any kind.
     #[must_use]
     pub fn new(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into(), extra: vec![], headers: vec![] }
+        Self {
+            code,
+            status,
+            message: message.into(),
+            extra: vec![],
+            headers: vec![],
+        }
     }
 
     /// The same with one more element in its document.
@@ -43,14 +49,20 @@ impl UpstreamError {
         Self::new(
             "NotImplemented",
             501,
-            format!("A header or operation you requested implies functionality that is not implemented: {what}."),
+            format!(
+                "A header or operation you requested implies functionality that is not implemented: {what}."
+            ),
         )
     }
 
     /// Something on this side broke; what it was belongs in the log.
     #[must_use]
     pub fn internal() -> Self {
-        Self::new("InternalError", 500, "We encountered an internal error. Please try again.")
+        Self::new(
+            "InternalError",
+            500,
+            "We encountered an internal error. Please try again.",
+        )
     }
 }
 

@@ -62,7 +62,14 @@ impl ForwardRequest {
         request_id: String,
         now: UnixSeconds,
     ) -> Self {
-        Self { permit, s3, head, body, request_id, now }
+        Self {
+            permit,
+            s3,
+            head,
+            body,
+            request_id,
+            now,
+        }
     }
 
     /// Proof that policy allows it.
@@ -98,8 +105,22 @@ impl ForwardRequest {
     /// Everything, to be used up.
     #[must_use]
     pub fn into_parts(self) -> ForwardParts {
-        let Self { permit, s3, head, body, request_id, now } = self;
-        ForwardParts { permit, s3, head, body, request_id, now }
+        let Self {
+            permit,
+            s3,
+            head,
+            body,
+            request_id,
+            now,
+        } = self;
+        ForwardParts {
+            permit,
+            s3,
+            head,
+            body,
+            request_id,
+            now,
+        }
     }
 }
 

@@ -95,7 +95,11 @@ pub(crate) fn for_upstream(
         if named.iter().any(|other| other == text) {
             // A client that names an S3 header here wants it gone on the way: then it cannot be meant.
             if text.starts_with("x-amz-") || STANDARD.contains(&text) {
-                return Err(UpstreamError::new("InvalidRequest", 400, "Connection may not name this header."));
+                return Err(UpstreamError::new(
+                    "InvalidRequest",
+                    400,
+                    "Connection may not name this header.",
+                ));
             }
             continue;
         }
@@ -107,9 +111,18 @@ pub(crate) fn for_upstream(
     }
     for (name, value) in query_headers {
         if amz_goes(name)? {
-            let invalid = || UpstreamError::new("InvalidArgument", 400, "A header given as a parameter is not valid.");
+            let invalid = || {
+                UpstreamError::new(
+                    "InvalidArgument",
+                    400,
+                    "A header given as a parameter is not valid.",
+                )
+            };
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-            kept.push((name, HeaderValue::from_bytes(value.as_bytes()).map_err(|_| invalid())?));
+            kept.push((
+                name,
+                HeaderValue::from_bytes(value.as_bytes()).map_err(|_| invalid())?,
+            ));
         }
     }
     Ok(kept)
@@ -129,13 +142,25 @@ fn amz_goes(name: &str) -> Result<bool, UpstreamError> {
 fn without_aws_chunked(value: &HeaderValue) -> Option<HeaderValue> {
     let text = value.to_str().ok()?;
     let tokens = text.split(',').map(str::trim).filter(|token| !token.is_empty());
-    let kept: Vec<&str> = tokens.filter(|token| !token.eq_ignore_ascii_case("aws-chunked")).collect();
-    if kept.is_empty() { None } else { HeaderValue::from_str(&kept.join(",")).ok() }
+    let kept: Vec<&str> = tokens
+        .filter(|token| !token.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
+    if kept.is_empty() {
+        None
+    } else {
+        HeaderValue::from_str(&kept.join(",")).ok()
+    }
 }
 
 fn connection_names(headers: &HeaderMap) -> Vec<String> {
-    let values = headers.get_all("connection").into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
+    let values = headers
+        .get_all("connection")
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect()
 }
 
 /// Takes out of a response what is between us and the upstream. `Location` could send the caller past the gateway.

@@ -49,7 +49,10 @@ pub struct HttpUpstreamConfig {
 
 impl fmt::Debug for HttpUpstreamConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpUpstreamConfig").field("name", &self.name).field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("HttpUpstreamConfig")
+            .field("name", &self.name)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,7 +80,10 @@ struct CachedKey {
 
 impl fmt::Debug for HttpUpstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpUpstream").field("name", &self.name).field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("HttpUpstream")
+            .field("name", &self.name)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
     }
 }
 
@@ -138,7 +144,10 @@ impl HttpUpstream {
     async fn forward(&self, request: ForwardRequest) -> Result<Response<Body>, UpstreamError> {
         let mut parts = request.into_parts();
         let empty_trailers = parts.body.prove_empty().await?;
-        let target = self.endpoint.target(&parts.s3, parts.s3.bucket.as_deref().map(|name| self.bucket_there(name)));
+        let target = self.endpoint.target(
+            &parts.s3,
+            parts.s3.bucket.as_deref().map(|name| self.bucket_there(name)),
+        );
         let mut headers = headers::for_upstream(&parts.head.headers, &parts.s3.query_headers)?;
         if let Some(trailers) = empty_trailers {
             // Of an empty body the checksum is known before the head goes out.
@@ -148,7 +157,10 @@ impl HttpUpstream {
         if let Some(source) = &parts.s3.copy_source {
             let mut source = source.clone();
             source.bucket = self.bucket_there(&source.bucket).to_owned();
-            headers.push((HeaderName::from_static("x-amz-copy-source"), header_value(&source.header_value())?));
+            headers.push((
+                HeaderName::from_static("x-amz-copy-source"),
+                header_value(&source.header_value())?,
+            ));
         }
         headers.push((http::header::HOST, header_value(&target.host)?));
         self.sign(&parts, &target, framing, &mut headers)?;
@@ -182,10 +194,15 @@ impl HttpUpstream {
             headers.push((HeaderName::from_static("x-amz-trailer"), header_value(&trailer)?));
             let decoded = HeaderName::from_static("x-amz-decoded-content-length");
             headers.push((decoded, HeaderValue::from(length)));
-            let position = headers.iter().position(|(name, _)| *name == http::header::CONTENT_ENCODING);
+            let position = headers
+                .iter()
+                .position(|(name, _)| *name == http::header::CONTENT_ENCODING);
             let others = position.map(|position| headers.swap_remove(position).1);
             let others = others.as_ref().and_then(|value| value.to_str().ok());
-            let coding = others.map_or_else(|| "aws-chunked".to_owned(), |others| format!("aws-chunked,{others}"));
+            let coding = others.map_or_else(
+                || "aws-chunked".to_owned(),
+                |others| format!("aws-chunked,{others}"),
+            );
             headers.push((http::header::CONTENT_ENCODING, header_value(&coding)?));
             return Ok(PayloadMode::StreamingUnsignedTrailer);
         }
@@ -206,7 +223,11 @@ impl HttpUpstream {
             let md5 = STANDARD.encode(Md5::digest(&bytes));
             headers.push((HeaderName::from_static("content-md5"), header_value(&md5)?));
         }
-        let known = parts.head.headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
+        let known = parts
+            .head
+            .headers
+            .get("x-amz-content-sha256")
+            .and_then(|value| value.to_str().ok());
         match known.and_then(|value| PayloadMode::parse(value.trim()).ok()) {
             // Over TLS the upstream need not hash what cannot have changed on the way.
             Some(PayloadMode::Sha256(hash)) if !self.endpoint.https => Ok(PayloadMode::Sha256(hash)),
@@ -224,7 +245,10 @@ impl HttpUpstream {
         let credentials = self.credentials.current(parts.now)?;
         let scope = Scope::new(parts.now, &self.region, "s3").map_err(|_| UpstreamError::internal())?;
         let key = self.signing_key(&credentials, &scope);
-        let view: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let view: Vec<(&str, &[u8])> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
         let view = RequestView {
             method: parts.head.method.as_str(),
             path: &target.path,
@@ -232,11 +256,19 @@ impl HttpUpstream {
             headers: &view,
         };
         let token = credentials.session_token.as_ref();
-        let signed =
-            sign_with_key(&view, &credentials.access_key_id, token, &key, &scope, parts.now, payload).map_err(|error| {
-                tracing::warn!(%error, "request cannot be signed for the upstream");
-                UpstreamError::new("InvalidRequest", 400, "The request cannot be forwarded.")
-            })?;
+        let signed = sign_with_key(
+            &view,
+            &credentials.access_key_id,
+            token,
+            &key,
+            &scope,
+            parts.now,
+            payload,
+        )
+        .map_err(|error| {
+            tracing::warn!(%error, "request cannot be signed for the upstream");
+            UpstreamError::new("InvalidRequest", 400, "The request cannot be forwarded.")
+        })?;
         for (name, value) in &signed.headers {
             let mut value = header_value(value)?;
             value.set_sensitive(matches!(*name, "authorization" | "x-amz-security-token"));
@@ -277,7 +309,11 @@ impl HttpUpstream {
                 Err(_) if progress.frames() > before => {}
                 Err(_) => {
                     tracing::warn!(upstream = %self.name, "upstream stalled");
-                    return Err(UpstreamError::new("ServiceUnavailable", 503, "The upstream did not answer in time."));
+                    return Err(UpstreamError::new(
+                        "ServiceUnavailable",
+                        503,
+                        "The upstream did not answer in time.",
+                    ));
                 }
             }
         };
@@ -292,17 +328,23 @@ impl HttpUpstream {
         let status = response.status();
         if status.is_redirection() && status != http::StatusCode::NOT_MODIFIED {
             tracing::warn!(upstream = %self.name, %status, "upstream redirects: its region or endpoint is set wrong");
-            return Err(UpstreamError::new("BadGateway", 502, "The upstream serves this bucket elsewhere."));
+            return Err(UpstreamError::new(
+                "BadGateway",
+                502,
+                "The upstream serves this bucket elsewhere.",
+            ));
         }
         let (mut head, body) = response.into_parts();
         headers::filter_response(&mut head.headers);
-        let body = body.map_err(|_| BodyFailure::new("InternalError", 502, "The upstream broke off its answer."));
+        let body =
+            body.map_err(|_| BodyFailure::new("InternalError", 502, "The upstream broke off its answer."));
         Ok(Response::from_parts(head, body.boxed_unsync()))
     }
 }
 
 fn header_value(text: &str) -> Result<HeaderValue, UpstreamError> {
-    HeaderValue::from_str(text).map_err(|_| UpstreamError::new("InvalidArgument", 400, "A header is not valid."))
+    HeaderValue::from_str(text)
+        .map_err(|_| UpstreamError::new("InvalidArgument", 400, "A header is not valid."))
 }
 
 impl Upstream for HttpUpstream {

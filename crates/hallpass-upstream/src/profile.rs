@@ -36,18 +36,29 @@ impl ProfileFile {
     /// A profile, such as `default`, of a file, such as `~/.aws/credentials`. Nothing is read yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, profile: impl Into<String>) -> Self {
-        Self { path: path.into(), profile: profile.into(), state: Mutex::new(State::default()) }
+        Self {
+            path: path.into(),
+            profile: profile.into(),
+            state: Mutex::new(State::default()),
+        }
     }
 
     fn stamp(&self) -> Option<Stamp> {
         let meta = std::fs::metadata(&self.path).ok()?;
-        Some(Stamp { modified: (meta.mtime(), meta.mtime_nsec()), size: meta.size(), inode: meta.ino() })
+        Some(Stamp {
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            size: meta.size(),
+            inode: meta.ino(),
+        })
     }
 }
 
 impl fmt::Debug for ProfileFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProfileFile").field("path", &self.path).field("profile", &self.profile).finish_non_exhaustive()
+        f.debug_struct("ProfileFile")
+            .field("path", &self.path)
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,7 +80,11 @@ impl UpstreamCredentials for ProfileFile {
             }
         }
         state.good.clone().ok_or_else(|| {
-            UpstreamError::new("ServiceUnavailable", 503, "The gateway has no credentials for this upstream.")
+            UpstreamError::new(
+                "ServiceUnavailable",
+                503,
+                "The gateway has no credentials for this upstream.",
+            )
         })
     }
 }

@@ -21,7 +21,10 @@ impl Progress {
 
     /// Why the body broke off, if it did.
     pub(crate) fn failure(&self) -> Option<BodyFailure> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -34,7 +37,13 @@ pub(crate) struct Watched {
 impl Watched {
     pub(crate) fn new(body: VerifiedBody) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress::default());
-        (Self { body, progress: Arc::clone(&progress) }, progress)
+        (
+            Self {
+                body,
+                progress: Arc::clone(&progress),
+            },
+            progress,
+        )
     }
 }
 
@@ -49,7 +58,11 @@ impl http_body::Body for Watched {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         match &polled {
             Poll::Ready(Some(Err(failure))) => {
-                *self.progress.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
+                *self
+                    .progress
+                    .failure
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
             }
             Poll::Ready(_) => {
                 self.progress.frames.fetch_add(1, Ordering::Relaxed);

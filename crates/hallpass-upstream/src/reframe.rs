@@ -17,16 +17,24 @@ pub(crate) struct Outgoing {
 enum Framing {
     Plain,
     /// `aws-chunked`, `STREAMING-UNSIGNED-PAYLOAD-TRAILER`.
-    Chunked { ended: bool },
+    Chunked {
+        ended: bool,
+    },
 }
 
 impl Outgoing {
     pub(crate) fn plain(inner: Watched) -> Self {
-        Self { inner, framing: Framing::Plain }
+        Self {
+            inner,
+            framing: Framing::Plain,
+        }
     }
 
     pub(crate) fn chunked(inner: Watched) -> Self {
-        Self { inner, framing: Framing::Chunked { ended: false } }
+        Self {
+            inner,
+            framing: Framing::Chunked { ended: false },
+        }
     }
 }
 
@@ -71,7 +79,8 @@ impl http_body::Body for Outgoing {
             },
             Poll::Ready(None) if !*ended => {
                 // The trailer was promised; without it the object must not come to be.
-                let failure = BodyFailure::new("MalformedTrailerError", 400, "The promised trailer is missing.");
+                let failure =
+                    BodyFailure::new("MalformedTrailerError", 400, "The promised trailer is missing.");
                 Poll::Ready(Some(Err(failure)))
             }
             other => other,

@@ -52,7 +52,11 @@ impl Endpoint {
         let authority = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
         // A bucket cannot be put in front of an address.
         let is_address = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
-        Ok(Self { https, authority, path_style: path_style || is_address })
+        Ok(Self {
+            https,
+            authority,
+            path_style: path_style || is_address,
+        })
     }
 
     /// The target of a request, every byte of it derived from the decoded bucket, key and query: what was authorized
@@ -84,7 +88,12 @@ impl Endpoint {
         }
         let scheme = if self.https { "https" } else { "http" };
         let separator = if query.is_empty() { "" } else { "?" };
-        Target { uri: format!("{scheme}://{host}{path}{separator}{query}"), host, path, query }
+        Target {
+            uri: format!("{scheme}://{host}{path}{separator}{query}"),
+            host,
+            path,
+            query,
+        }
     }
 }
 
