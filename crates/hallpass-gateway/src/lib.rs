@@ -9,7 +9,9 @@ mod context;
 mod refusal;
 pub mod s3;
 
-pub use authenticate::{Authenticated, Authenticator, Connection, KeyLookup, PolicyLookup, RequestHead};
+pub use authenticate::{
+    Authenticated, Authenticator, Connection, KeyLookup, PolicyLookup, RequestHead, Signed,
+};
 pub use config::{
     ConfigError, GatewayConfig, NetworkConfig, UpstreamConfig, UpstreamCredentialsConfig, glob_matches,
 };

@@ -30,6 +30,8 @@ pub struct Refusal {
     pub detail: String,
     /// Further elements of S3's error document (`Region`, `Resource`, …).
     pub extra: Vec<(&'static str, String)>,
+    /// Headers that belong to the error, such as `Content-Range` of a 416.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
@@ -43,6 +45,7 @@ impl Refusal {
             blame: Blame::Caller,
             detail: String::new(),
             extra: vec![],
+            headers: vec![],
         }
     }
 
@@ -56,6 +59,7 @@ impl Refusal {
             blame: Blame::Server,
             detail: detail.into(),
             extra: vec![],
+            headers: vec![],
         }
     }
 
@@ -180,6 +184,7 @@ impl From<Box<Denied>> for Refusal {
             blame: Blame::Policy,
             detail: detail.join("; "),
             extra: vec![],
+            headers: vec![],
         }
     }
 }

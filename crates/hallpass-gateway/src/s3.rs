@@ -65,6 +65,24 @@ pub struct Facts {
     pub upstream: Option<String>,
 }
 
+/// What a request is called, before anything about it is proved: for the record of one that is refused early.
+#[must_use]
+pub fn name_of(head: &RequestHead, region: &str) -> Facts {
+    let fields = head.fields();
+    let s3_head = S3Head {
+        method: head.method.as_str(),
+        path: &head.path,
+        query: head.query.as_deref(),
+        headers: &fields,
+        host_bucket: host_bucket(head, region),
+    };
+    let mut facts = Facts::default();
+    if let Ok(s3) = route(&s3_head) {
+        facts.note_request(&s3);
+    }
+    facts
+}
+
 /// Serves one authenticated request.
 ///
 /// # Errors
@@ -158,8 +176,10 @@ pub async fn handle(
         return Err(denied.into());
     }
     answer.map_err(|error| {
-        let mut refusal = Refusal::caller(error.code, error.status, error.message.clone());
+        let mut refusal = Refusal::caller(error.code, error.status, error.message);
         refusal.extra.push(("Resource", bucket_and_key));
+        refusal.extra.extend(error.extra);
+        refusal.headers = error.headers;
         refusal
     })
 }

@@ -1,6 +1,6 @@
 //! Calls of IAM, STS and EC2: parameters in, authorized by policy like everything else, XML out.
 
-use crate::entry::{Entry, parameters_of};
+use crate::entry::Entry;
 use bytes::{Bytes, BytesMut};
 use hallpass_access::{Permit, authorize, authorize_assume};
 use hallpass_authority::{ApiError, Authority, Call, Requirement, Service};
@@ -92,8 +92,6 @@ pub(crate) async fn handle(
             "The request is missing an action or a required parameter.",
         )
     })?;
-    entry.name.clone_from(&action);
-    entry.parameters = parameters_of(params.iter());
     entry.read_only = env
         .authority
         .action_info(service, &action)

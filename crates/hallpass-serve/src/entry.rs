@@ -2,8 +2,10 @@
 
 use hallpass_access::{Caller, CallerKind};
 use hallpass_audit::{EventKind, Identity, Record, SessionContext};
+use hallpass_gateway::s3::Facts;
 use hallpass_gateway::{Connection, Refusal};
 use hallpass_types::UnixSeconds;
+use hallpass_wire::QueryParams;
 use serde_json::{Map, Value, json};
 
 pub(crate) struct Entry {
@@ -63,6 +65,35 @@ impl Entry {
     pub(crate) fn note_caller(&mut self, caller: &Caller) {
         self.account = caller.account.to_string();
         self.identity = identity_of(caller);
+    }
+
+    /// The action of a query request, and its parameters.
+    pub(crate) fn note_action(&mut self, params: &QueryParams) {
+        if let Some(action) = params.get("Action") {
+            self.name = action.to_owned();
+        }
+        self.parameters = parameters_of(params.iter());
+    }
+
+    /// What is known of an S3 request, as far as it got.
+    pub(crate) fn note_s3(&mut self, facts: &Facts) {
+        if let Some(operation) = facts.operation {
+            self.name = operation.to_owned();
+        }
+        self.kind = if facts.is_data {
+            EventKind::Data
+        } else {
+            EventKind::Management
+        };
+        self.read_only = !facts.is_write;
+        self.parameters = json!({ "bucketName": facts.bucket, "key": facts.key });
+        self.resources.clone_from(&facts.resources);
+        if !facts.allowed_by.is_empty() {
+            self.note("allowedBy", json!(facts.allowed_by));
+        }
+        if let Some(upstream) = &facts.upstream {
+            self.note("upstream", json!(upstream));
+        }
     }
 
     pub(crate) fn note(&mut self, name: &str, value: impl Into<Value>) {
@@ -149,7 +180,7 @@ pub(crate) fn identity_of(caller: &Caller) -> Identity {
 }
 
 /// An action's parameters as CloudTrail keeps them: names in lower camel case, no secret, nothing bulky.
-pub(crate) fn parameters_of<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
+fn parameters_of<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
     const NOT_RECORDED: &[&str] = &[
         "Action",
         "Version",

@@ -17,7 +17,6 @@ use hallpass_upstream::Body;
 use hallpass_wire::Protocol;
 use hyper::body::Incoming;
 use quick_cache::sync::Cache;
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
@@ -235,10 +234,12 @@ impl FrontDoor {
         now: UnixSeconds,
         entry: &mut Entry,
     ) -> Result<http::Response<Body>, Refusal> {
-        let authenticated =
-            self.authenticator
-                .authenticate(&head, presented, Payload::Declared, connection, now)?;
-        entry.note_caller(authenticated.caller());
+        entry.note_s3(&s3::name_of(&head, &self.region));
+        let signed = self
+            .authenticator
+            .verify(&head, presented, Payload::Declared, now)?;
+        entry.note_caller(signed.caller());
+        let authenticated = signed.bind(connection)?;
         entry.note("withinBinding", authenticated.is_within_binding());
         let request_id = entry.request_id.clone();
         let input = Input {
@@ -252,17 +253,7 @@ impl FrontDoor {
         };
         let mut facts = Facts::default();
         let answer = s3::handle(&self.parts.s3, input, &mut facts).await;
-        entry.name = facts.operation.unwrap_or("UnknownRequest").to_owned();
-        entry.kind = if facts.is_data {
-            EventKind::Data
-        } else {
-            EventKind::Management
-        };
-        entry.read_only = !facts.is_write;
-        entry.parameters = json!({ "bucketName": facts.bucket, "key": facts.key });
-        entry.resources = facts.resources;
-        entry.note("allowedBy", json!(facts.allowed_by));
-        entry.note("upstream", json!(facts.upstream));
+        entry.note_s3(&facts);
         answer
     }
 
@@ -282,12 +273,12 @@ impl FrontDoor {
     ) -> Result<String, Refusal> {
         let body = api::read_body(body).await?;
         let payload = Payload::Body(Sha256::digest(&body).into());
-        let authenticated = self
-            .authenticator
-            .authenticate(&head, presented, payload, connection, now)?;
-        entry.note_caller(authenticated.caller());
-        entry.note("withinBinding", authenticated.is_within_binding());
+        let signed = self.authenticator.verify(&head, presented, payload, now)?;
+        entry.note_caller(signed.caller());
         let params = api::parameters(&head, &body)?;
+        entry.note_action(&params);
+        let authenticated = signed.bind(connection)?;
+        entry.note("withinBinding", authenticated.is_within_binding());
         let env = ApiEnv {
             authority: &self.parts.authority,
             networks: &self.parts.s3.config.networks,
