@@ -174,7 +174,7 @@ async fn the_run_endpoint_serves_one_role_on_both_protocols() {
         client.credentials("ops").await,
         Err(ClientError::Refused { .. })
     ));
-    assert!(matches!(RunEndpoint::start(&path, "ops").await, Err(_)));
+    assert!(RunEndpoint::start(&path, "ops").await.is_err());
 
     let endpoint = RunEndpoint::start(&path, "app").await.unwrap();
     let get = async |url: String, header: String| {

@@ -1,4 +1,5 @@
 //! The protocol's tables, row by row.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use hallpass_imds::*;
 use hallpass_types::UnixSeconds;

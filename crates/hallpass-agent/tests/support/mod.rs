@@ -1,5 +1,10 @@
 //! A world around an agent: a source that counts, an audit that remembers, a clock that stands still.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "helpers of tests; each test file uses its part"
+)]
 
 use hallpass_agent::*;
 use hallpass_secret::Secret;
