@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How old the view of the machine may be: so long does a role taken away stay visible.
+/// How old the view of the machine may be where the source cannot tell whether it changed: so long does a role taken
+/// away stay visible.
 const MACHINE_TRUSTED: Duration = Duration::from_secs(1);
 /// How long a request waits for a newer view when an older one is at hand. SDKs give up after a second.
 const WAIT_FOR_NEWER: Duration = Duration::from_millis(600);
@@ -28,13 +29,18 @@ pub(crate) struct MachineCache {
 struct State {
     snapshot: Option<Arc<Snapshot>>,
     asked: Option<Instant>,
+    /// The source's revision when it was asked.
+    revision: Option<u64>,
     error: Option<SourceError>,
 }
 
 impl State {
     /// The answer, if the last question is recent enough. Unavailability does not invalidate what is known.
-    fn recent(&self) -> Option<Result<Arc<Snapshot>, SourceError>> {
-        let recent = self.asked.is_some_and(|asked| asked.elapsed() < MACHINE_TRUSTED);
+    fn recent(&self, revision: Option<u64>) -> Option<Result<Arc<Snapshot>, SourceError>> {
+        let recent = match revision {
+            Some(_) => self.revision == revision,
+            None => self.asked.is_some_and(|asked| asked.elapsed() < MACHINE_TRUSTED),
+        };
         recent.then(|| self.known()).flatten()
     }
 
@@ -53,7 +59,7 @@ impl MachineCache {
         source: &Arc<dyn CredentialSource>,
         leases: &Arc<Leases>,
     ) -> Result<Arc<Snapshot>, SourceError> {
-        if let Some(answer) = lock(&self.state).recent() {
+        if let Some(answer) = lock(&self.state).recent(source.revision()) {
             return answer;
         }
         // A task of its own: a caller who hangs up does not take the question with them.
@@ -95,11 +101,14 @@ async fn ask(
     leases: Arc<Leases>,
 ) {
     let _one = asking.lock().await;
-    if lock(&state).recent().is_some() {
+    // Before the question: a change while it is answered makes the answer outdated at once.
+    let revision = source.revision();
+    if lock(&state).recent(revision).is_some() {
         return;
     }
     let answer = source.machine().await;
     let mut state = lock(&state);
+    state.revision = revision;
     state.asked = Some(Instant::now());
     match answer {
         Ok(machine) => {

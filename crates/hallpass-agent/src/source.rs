@@ -13,6 +13,12 @@ pub trait CredentialSource: Send + Sync {
     /// The machine as the authority sees it now. Asked at most once a second.
     fn machine(&self) -> BoxFuture<'_, Result<Machine, SourceError>>;
 
+    /// A number that changes whenever the machine's view may have changed, if that is cheap to tell: the view is then
+    /// asked for exactly when it is outdated. `None` (the default) means asking once a second.
+    fn revision(&self) -> Option<u64> {
+        None
+    }
+
     /// New credentials for `role` on this machine.
     fn issue(&self, role: &str) -> BoxFuture<'_, Result<Issued, SourceError>>;
 }

@@ -10,8 +10,9 @@ use hallpass_access::{Caller, CallerKind, Permit, PolicyBundle};
 use hallpass_policy::{NamedPolicy, Policy, PolicyKind};
 use hallpass_secret::Secret;
 use hallpass_session::{secret_access_key, user_access_key};
-use hallpass_store::{Compare, Op, Store, StoreError, Txn};
+use hallpass_store::{Compare, Listing, Op, Store, StoreError, Txn};
 use hallpass_types::{AccessKeyId, AccountId, Entropy, UnixSeconds};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 const KEYRING_KEY: &str = "v1/system/keyring";
@@ -60,6 +61,8 @@ pub struct Authority {
     pub(crate) env: Environment,
     store: Arc<dyn Store>,
     state: RwLock<State>,
+    /// The store's revision that `state` shows.
+    revision: AtomicU64,
     /// One write at a time in this process: plan, commit, apply.
     writing: tokio::sync::Mutex<()>,
 }
@@ -104,10 +107,9 @@ impl Authority {
             }
         };
         let mut state = State::default();
-        let listing = store.list(PREFIX).await?;
+        let Listing { revision, entries } = store.list(PREFIX).await?;
         // Accounts first: the other kinds live inside them.
-        let (accounts, others): (Vec<_>, Vec<_>) = listing
-            .entries
+        let (accounts, others): (Vec<_>, Vec<_>) = entries
             .into_iter()
             .partition(|entry| entry.key.ends_with("/account/"));
         for entry in accounts.into_iter().chain(others) {
@@ -122,6 +124,7 @@ impl Authority {
             },
             store,
             state: RwLock::new(state),
+            revision: AtomicU64::new(revision),
             writing: tokio::sync::Mutex::new(()),
         })
     }
@@ -281,14 +284,20 @@ impl Authority {
                 tracing::error!(%error, "a write of our own cannot be read back");
             }
         }
+        self.revision.store(revision, Ordering::Release);
+    }
+
+    /// The store's revision that reads see: grows with every change of any entity.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     /// Another server wrote: take its state over before planning again.
     async fn catch_up(&self) -> Result<(), ApiError> {
-        let listing = self.store.list(PREFIX).await?;
+        let Listing { revision, entries } = self.store.list(PREFIX).await?;
         let mut fresh = State::default();
-        let (accounts, others): (Vec<_>, Vec<_>) = listing
-            .entries
+        let (accounts, others): (Vec<_>, Vec<_>) = entries
             .into_iter()
             .partition(|entry| entry.key.ends_with("/account/"));
         for entry in accounts.into_iter().chain(others) {
@@ -300,6 +309,7 @@ impl Authority {
             .state
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
+        self.revision.store(revision, Ordering::Release);
         Ok(())
     }
 

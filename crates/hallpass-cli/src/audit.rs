@@ -77,7 +77,7 @@ pub(crate) fn line(record: &Value) -> String {
         .unwrap_or_default();
     let time = text("/eventTime");
     format!(
-        "{time}  {outcome:<13} {who:<34} {:<22} {on}  {}",
+        "{time}  {outcome:<13} {who:<48} {:<24} {on}  {}",
         text("/eventName"),
         text("/requestID")
     )

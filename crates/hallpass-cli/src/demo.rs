@@ -20,6 +20,8 @@ const LETTER: &str = "a role instead of a key\n";
 const NOBODY: u32 = 65_534;
 /// How long the throw-away system may take to start.
 const START_TIME_MAX: Duration = Duration::from_secs(15);
+/// How long changed rules may take to be in force.
+const RULES_TIME_MAX: Duration = Duration::from_secs(5);
 
 const EC2_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const BROKEN_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow"}]}"#;
@@ -217,23 +219,36 @@ impl Demo<'_> {
             &[("InstanceProfileName", &profile), ("RoleName", ROLE)],
         )
         .await?;
-        self.write_rules("role", &own_rule())?;
+        self.write_rules("role", &own_rule(), Some("demo")).await?;
         self.tell_line(&format!(
             "role {ROLE}: s3:GetObject and s3:PutObject on arn:aws:s3:::{BUCKET}/*"
         ));
         Ok(())
     }
 
-    fn write_rules(&self, step: &str, text: &str) -> Result<(), CliError> {
+    /// Replaces the rules, and returns when the one of that name fits this process (or none does).
+    async fn write_rules(&self, step: &str, text: &str, fits: Option<&str>) -> Result<(), CliError> {
         crate::data_dir::write_atomically(&self.system.ready.rules, text.as_bytes(), 0o600)
-            .map_err(|error| CliError::no(format!("step `{step}` failed: {error}")))?;
+            .map_err(|error| failed(step, &error.to_string()))?;
         // The agent takes rules over at this signal, at once.
         if let Some(pid) = rustix::process::Pid::from_raw(i32::try_from(self.system.child.id()).unwrap_or(0))
         {
             rustix::process::kill_process(pid, rustix::process::Signal::HUP)
-                .map_err(|error| CliError::no(format!("step `{step}` failed: the agent is gone: {error}")))?;
+                .map_err(|error| failed(step, &format!("the agent is gone: {error}")))?;
         }
-        Ok(())
+        let agent = hallpass_agent::client::Client::new(&self.system.ready.agent_socket);
+        let deadline = Instant::now() + RULES_TIME_MAX;
+        loop {
+            let explained = agent.explain(None).await;
+            let explained = explained.map_err(|error| failed(step, &error.to_string()))?;
+            if explained.matched.as_deref() == fits {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(failed(step, "the new rules are not taken over"));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Asks the metadata service as an SDK does: token, role, credential.
@@ -264,10 +279,9 @@ impl Demo<'_> {
     async fn credential(&mut self) -> Result<Credentials, CliError> {
         self.heading("This process asks the metadata service, as every AWS SDK does, and gets the role.");
         if self.is_broken("credential") {
-            self.write_rules("credential", "")?;
+            self.write_rules("credential", "", None).await?;
         }
-        // The rules were replaced a moment ago; the signal that says so may still be on its way.
-        let answer = self.until_rules_apply(|answer| answer.is_ok()).await?;
+        let answer = self.ask_metadata().await?;
         let document = answer
             .map_err(|status| failed("credential", &format!("the metadata service answered {status}")))?;
         let credentials = Credentials::from_metadata(&document)?;
@@ -277,20 +291,6 @@ impl Demo<'_> {
             own_uid()
         ));
         Ok(credentials)
-    }
-
-    async fn until_rules_apply(
-        &self,
-        wanted: impl Fn(&Result<String, u16>) -> bool,
-    ) -> Result<Result<String, u16>, CliError> {
-        let deadline = Instant::now() + Duration::from_secs(3);
-        loop {
-            let answer = self.ask_metadata().await?;
-            if wanted(&answer) || Instant::now() > deadline {
-                return Ok(answer);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 
     async fn object(&mut self, credentials: &Credentials) -> Result<(), CliError> {
@@ -340,27 +340,23 @@ impl Demo<'_> {
         } else {
             "A process without a rule (played by this one: only root can become nobody) sees a machine without a role."
         });
-        let status = if is_root {
-            if self.is_broken("nobody") {
-                self.write_rules(
-                    "nobody",
-                    &format!("[[rule]]\neveryone = true\nroles = [\"{ROLE}\"]\n"),
-                )?;
-                self.until_child_sees("200").await?
-            } else {
+        let everyone = format!("[[rule]]\nname = \"everyone\"\neveryone = true\nroles = [\"{ROLE}\"]\n");
+        let status = match (is_root, self.is_broken("nobody")) {
+            (true, true) => {
+                self.write_rules("nobody", &everyone, Some("everyone")).await?;
                 self.ask_as_nobody()?
             }
-        } else {
-            if !self.is_broken("nobody") {
-                self.write_rules("nobody", "")?;
+            (true, false) => self.ask_as_nobody()?,
+            (false, is_broken) => {
+                if !is_broken {
+                    self.write_rules("nobody", "", None).await?;
+                }
+                self.ask_metadata()
+                    .await?
+                    .map_or_else(|status| status.to_string(), |_| "200".to_owned())
             }
-            let wants_refusal = !self.is_broken("nobody");
-            let answer = self
-                .until_rules_apply(|answer| answer.is_err() == wants_refusal)
-                .await?;
-            answer.map_or_else(|status| status.to_string(), |_| "200".to_owned())
         };
-        self.write_rules("nobody", &own_rule())?;
+        self.write_rules("nobody", &own_rule(), Some("demo")).await?;
         expect("nobody", status == "404", || {
             format!("a role was offered to a process without a rule ({status})")
         })?;
@@ -382,17 +378,6 @@ impl Demo<'_> {
             .output()
             .map_err(|error| cannot(format!("cannot start a process as nobody: {error}")))?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-
-    async fn until_child_sees(&self, wanted: &str) -> Result<String, CliError> {
-        let deadline = Instant::now() + Duration::from_secs(3);
-        loop {
-            let status = self.ask_as_nobody()?;
-            if status == wanted || Instant::now() > deadline {
-                return Ok(status);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 
     async fn stolen(&mut self, credentials: &Credentials) -> Result<(), CliError> {

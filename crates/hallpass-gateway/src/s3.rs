@@ -216,6 +216,10 @@ impl Facts {
         self.is_data = s3.is_data_event();
         self.bucket.clone_from(&s3.bucket);
         self.key.clone_from(&s3.key);
+        if let Some(bucket) = &s3.bucket {
+            let key = s3.key.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
+            self.resources = vec![format!("arn:aws:s3:::{bucket}{key}")];
+        }
     }
 
     fn note_permit(&mut self, permit: &Permit) {

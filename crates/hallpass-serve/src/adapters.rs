@@ -77,6 +77,10 @@ impl CredentialSource for InstanceSource {
         Box::pin(std::future::ready(self.view()))
     }
 
+    fn revision(&self) -> Option<u64> {
+        Some(self.authority.revision())
+    }
+
     fn issue(&self, role: &str) -> BoxFuture<'_, Result<Issued, SourceError>> {
         let minted = self
             .authority
