@@ -28,7 +28,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 
 /// Python environments: one for each set of clients that must not share a botocore.
 const PYTHON: &[(&str, &[&str])] = &[
-    ("python", &["pytest==8.4.2", "boto3==1.44.5"]),
+    ("python", &["pytest==8.4.2", "pytest-timeout==2.4.0", "boto3==1.44.5"]),
     ("python-crt", &["boto3[crt]==1.44.5"]),
     ("python-awscli", &["awscli==1.46.3"]),
     ("python-boto2", &["boto==2.49.0"]),

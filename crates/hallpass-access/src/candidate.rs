@@ -20,9 +20,10 @@ pub enum AuthenticationError {
     /// no more than that; the field is for the log.
     #[error("the access key or session token is not valid ({0})")]
     Invalid(String),
-    /// A session key without its token, or a long-term key with one.
-    #[error("the session token does not belong to this access key")]
-    TokenMismatch,
+    /// A token that is not genuine or another key's, a session key without one, a long-term key with one. The field
+    /// is for the log.
+    #[error("the session token cannot be used with this access key ({0})")]
+    Token(String),
     /// The session is over.
     #[error("the session expired at {0}")]
     Expired(UnixSeconds),
@@ -35,8 +36,8 @@ impl From<OpenError> for AuthenticationError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Expired(at) => Self::Expired(at),
-            OpenError::WrongAccessKey => Self::TokenMismatch,
-            other => Self::Invalid(other.to_string()),
+            
+            other => Self::Token(other.to_string()),
         }
     }
 }

@@ -813,7 +813,7 @@ async fn the_wrong_root_key_opens_nothing_and_no_long_term_secret_is_stored_in_c
 fn token_errors_map_to_what_the_caller_may_know() {
     assert!(matches!(
         AuthenticationError::from(OpenError::NotGenuine),
-        AuthenticationError::Invalid(_)
+        AuthenticationError::Token(_)
     ));
     assert!(matches!(
         AuthenticationError::from(OpenError::Expired(NOW)),

@@ -136,7 +136,7 @@ impl From<AuthenticationError> for Refusal {
                 403,
                 "The AWS Access Key Id you provided does not exist in our records.",
             ),
-            AuthenticationError::TokenMismatch => Self::caller(
+            AuthenticationError::Token(_) => Self::caller(
                 "InvalidToken",
                 400,
                 "The provided token is malformed or otherwise invalid.",

@@ -12,7 +12,7 @@ use hallpass_gateway::s3::{Facts, Input, S3Gateway};
 use hallpass_gateway::{Authenticator, Blame, Connection, KeyLookup, PolicyLookup, Refusal, RequestHead, s3};
 use hallpass_session::OpenedSession;
 use hallpass_sigv4::{Payload, Presented};
-use hallpass_types::{AccessKeyId, Clock, Entropy, UnixSeconds};
+use hallpass_types::{AccessKeyId, AccessKeyKind, Clock, Entropy, UnixSeconds};
 use hallpass_upstream::Body;
 use hallpass_wire::Protocol;
 use hyper::body::Incoming;
@@ -47,8 +47,8 @@ impl KeyLookup for Keys {
         token: Option<&str>,
         now: UnixSeconds,
     ) -> Result<Candidate, AuthenticationError> {
-        let Some(token) = token else {
-            return self.authority.candidate(id, None, now);
+        let Some(token) = token.filter(|_| id.kind() == Some(AccessKeyKind::Session)) else {
+            return self.authority.candidate(id, token, now);
         };
         let opened = match self.opened.get(token) {
             Some(opened) => opened,

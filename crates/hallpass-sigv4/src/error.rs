@@ -67,9 +67,11 @@ impl ParseError {
     #[must_use]
     pub fn s3_code(&self) -> S3Code {
         match self {
-            Self::RepeatedAuthorization | Self::HeaderAndQuery | Self::RepeatedHeader { .. } => {
-                ("InvalidRequest", 400)
+            // "Only one auth mechanism allowed", "Unsupported Authorization Type": what S3 answers to these.
+            Self::RepeatedAuthorization | Self::HeaderAndQuery | Self::UnsupportedAlgorithm => {
+                ("InvalidArgument", 400)
             }
+            Self::RepeatedHeader { .. } => ("InvalidRequest", 400),
             Self::RepeatedParameter { .. } | Self::MissingParameter { .. } | Self::Expires => {
                 ("AuthorizationQueryParametersError", 400)
             }
@@ -81,7 +83,7 @@ impl ParseError {
             } => ("AuthorizationQueryParametersError", 400),
             Self::TokenWithoutSignature => ("MissingSecurityHeader", 400),
             Self::Date => ("AccessDenied", 403),
-            Self::SignatureV2 | Self::UnsupportedAlgorithm => ("InvalidRequest", 400),
+            Self::SignatureV2 => ("InvalidRequest", 400),
             Self::SignatureV4a => ("NotImplemented", 501),
         }
     }
