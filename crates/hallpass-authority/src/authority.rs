@@ -62,6 +62,8 @@ pub struct Authority {
     state: RwLock<State>,
     /// One write at a time in this process: plan, commit, apply.
     writing: tokio::sync::Mutex<()>,
+    /// Counts the changes that readers of this authority can see.
+    changes: tokio::sync::watch::Sender<u64>,
 }
 
 /// What the first start made.
@@ -123,7 +125,15 @@ impl Authority {
             store,
             state: RwLock::new(state),
             writing: tokio::sync::Mutex::new(()),
+            changes: tokio::sync::watch::Sender::new(0),
         })
+    }
+
+    /// Tells of every change once this authority's own answers show it. The store's watch may speak earlier, and
+    /// whoever asks the authority then finds it as it was.
+    #[must_use]
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// The accounts there are.
@@ -281,6 +291,8 @@ impl Authority {
                 tracing::error!(%error, "a write of our own cannot be read back");
             }
         }
+        drop(state);
+        self.changes.send_modify(|count| *count += 1);
     }
 
     /// Another server wrote: take its state over before planning again.
@@ -300,6 +312,7 @@ impl Authority {
             .state
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
+        self.changes.send_modify(|count| *count += 1);
         Ok(())
     }
 
