@@ -12,7 +12,6 @@ use hallpass_secret::Secret;
 use hallpass_session::{secret_access_key, user_access_key};
 use hallpass_store::{Compare, Listing, Op, Store, StoreError, Txn};
 use hallpass_types::{AccessKeyId, AccountId, Entropy, UnixSeconds};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 const KEYRING_KEY: &str = "v1/system/keyring";
@@ -61,10 +60,10 @@ pub struct Authority {
     pub(crate) env: Environment,
     store: Arc<dyn Store>,
     state: RwLock<State>,
-    /// The store's revision that `state` shows.
-    revision: AtomicU64,
     /// One write at a time in this process: plan, commit, apply.
     writing: tokio::sync::Mutex<()>,
+    /// The store's revision that `state` shows; told whenever it moves on.
+    changes: tokio::sync::watch::Sender<u64>,
 }
 
 /// What the first start made.
@@ -124,9 +123,16 @@ impl Authority {
             },
             store,
             state: RwLock::new(state),
-            revision: AtomicU64::new(revision),
             writing: tokio::sync::Mutex::new(()),
+            changes: tokio::sync::watch::Sender::new(revision),
         })
+    }
+
+    /// Tells of every change once this authority's own answers show it. The store's watch may speak earlier, and
+    /// whoever asks the authority then finds it as it was.
+    #[must_use]
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// The accounts there are.
@@ -284,13 +290,14 @@ impl Authority {
                 tracing::error!(%error, "a write of our own cannot be read back");
             }
         }
-        self.revision.store(revision, Ordering::Release);
+        drop(state);
+        self.changes.send_replace(revision);
     }
 
     /// The store's revision that reads see: grows with every change of any entity.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        self.revision.load(Ordering::Acquire)
+        *self.changes.borrow()
     }
 
     /// Another server wrote: take its state over before planning again.
@@ -309,7 +316,7 @@ impl Authority {
             .state
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
-        self.revision.store(revision, Ordering::Release);
+        self.changes.send_replace(revision);
         Ok(())
     }
 

@@ -820,3 +820,26 @@ fn token_errors_map_to_what_the_caller_may_know() {
         AuthenticationError::Expired(_)
     ));
 }
+
+/// Whoever follows the changes must find each of them: the metadata endpoint of a launched instance hangs on it.
+#[tokio::test]
+async fn a_change_is_told_when_it_can_be_seen() {
+    let house = house().await;
+    house.demo_role().await;
+    let mut changes = house.authority.changes();
+    let seen = async {
+        changes.changed().await.unwrap();
+        house.authority.running_instances().len()
+    };
+    let (running, id) = tokio::join!(seen, house.launch());
+    assert_eq!(running, 1);
+    let seen = async {
+        changes.changed().await.unwrap();
+        house.authority.running_instances().len()
+    };
+    let end = [("InstanceId.1", id.as_str())];
+    let (running, _) = tokio::join!(seen, house.call("TerminateInstances", &end));
+    assert_eq!(running, 0);
+    house.call("DescribeInstances", &[]).await.unwrap();
+    assert!(!changes.has_changed().unwrap(), "a question is no change");
+}

@@ -215,8 +215,7 @@ impl System {
             );
         }));
 
-        let endpoints =
-            Endpoints::start(authority, store, instance.clone(), Box::new(make_agent), stopped).await;
+        let endpoints = Endpoints::start(authority, instance.clone(), Box::new(make_agent), stopped).await;
         Ok(Self {
             api,
             metadata,

@@ -6,6 +6,7 @@ mod api;
 mod body;
 mod entry;
 mod front_door;
+mod linger;
 mod listener;
 mod render;
 

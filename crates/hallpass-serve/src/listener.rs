@@ -1,11 +1,14 @@
 use crate::FrontDoor;
+use crate::linger::Lingering;
 use hallpass_gateway::Connection;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -66,9 +69,18 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, shutdown: impl F
                 local,
                 is_tls: false,
             };
-            let service = service_fn(move |request| {
-                let door = Arc::clone(&door);
-                async move { Ok::<_, Infallible>(door.answer(request, connection).await) }
+            let (stream, linger) = Lingering::new(stream);
+            let service = service_fn(move |request: http::Request<Incoming>| {
+                let (door, linger) = (Arc::clone(&door), Arc::clone(&linger));
+                async move {
+                    let announced = request.headers().contains_key(http::header::EXPECT);
+                    let response = door.answer(request, connection).await;
+                    if announced && !response.status().is_success() {
+                        // The announced body was not asked for; it may be on its way anyway.
+                        linger.store(true, Ordering::Relaxed);
+                    }
+                    Ok::<_, Infallible>(response)
+                }
             });
             let serving = builder.serve_connection(TokioIo::new(stream), service);
             tokio::pin!(serving);

@@ -5,7 +5,6 @@ use crate::seed::MACHINE_TAG;
 use hallpass_agent::{Agent, Shutdown, ShutdownTrigger};
 use hallpass_authority::Authority;
 use hallpass_session::Tag;
-use hallpass_store::Store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -23,14 +22,15 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// Opens one for each running instance, then follows the store.
+    /// Opens one for each running instance, then follows the authority.
     pub(crate) async fn start(
         authority: Arc<Authority>,
-        store: Arc<dyn Store>,
         own_instance: String,
         make_agent: MakeAgent,
         mut stopped: Shutdown,
     ) -> Self {
+        // Before the first look, so that nothing falls between the two.
+        let mut changes = authority.changes();
         let mut open = Open {
             authority,
             own_instance,
@@ -40,32 +40,16 @@ impl Endpoints {
         open.reconcile().await;
         let task = tokio::spawn(async move {
             loop {
-                let revision = match store.list("v1/system/").await {
-                    Ok(listing) => listing.revision,
-                    Err(_) => return,
-                };
-                let Ok(mut watch) = store.watch("v1/", revision).await else {
-                    return;
-                };
-                // Whatever happened between the last look and the watch.
-                open.reconcile().await;
-                loop {
-                    tokio::select! {
-                        events = watch.next() => match events {
-                            // A lagging watch ends; begin anew.
-                            None => break,
-                            Some(events) if events.iter().any(|event| event.key.contains("/instance/")) => {
-                                open.reconcile().await;
-                            }
-                            Some(_) => {}
-                        },
-                        () = stopped.wait() => {
-                            open.close_all();
-                            return;
-                        }
-                    }
+                tokio::select! {
+                    changed = changes.changed() => match changed {
+                        Ok(()) => open.reconcile().await,
+                        // The authority is gone, and with it every instance.
+                        Err(_) => break,
+                    },
+                    () = stopped.wait() => break,
                 }
             }
+            open.close_all();
         });
         Self { task }
     }
