@@ -137,6 +137,33 @@ fn python(folder: &Path, packages: &[&str]) -> Result<(), String> {
     stamp(folder, &made_from)
 }
 
+/// The Go toolchain to use: the machine's, or, where that is older than the modules ask for (Debian's), one fetched as
+/// a module, which any Go can do.
+fn go(tools: &Path) -> Result<PathBuf, String> {
+    const WANTED: &str = "go1.24.4";
+    let output = std::process::Command::new("go").args(["env", "GOVERSION"]).output();
+    let version = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    let minor = version.strip_prefix("go1.").and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+    if minor.is_some_and(|minor| minor >= 24) {
+        return Ok(PathBuf::from("go"));
+    }
+    let cache = tools.join("go-modules");
+    let toolchain = cache.join(format!("golang.org/toolchain@v0.0.1-{WANTED}.linux-amd64"));
+    let program = toolchain.join("bin/go");
+    if !is_fresh(&cache, WANTED) {
+        std::fs::create_dir_all(&cache).map_err(|error| error.to_string())?;
+        let module = format!("golang.org/toolchain@v0.0.1-{WANTED}.linux-amd64");
+        let env = [("GOMODCACHE", cache.as_os_str()), ("GOFLAGS", OsStr::new("-mod=mod -modcacherw"))];
+        run(tools, "go", ["mod", "download", &module], &env)?;
+        // Modules carry no execute permission.
+        let folders = [toolchain.join("bin"), toolchain.join("pkg/tool")];
+        let folders = folders.iter().map(|folder| folder.to_string_lossy().into_owned());
+        run(tools, "chmod", ["-R".to_owned(), "a+x".to_owned()].into_iter().chain(folders), &[])?;
+        stamp(&cache, WANTED)?;
+    }
+    Ok(program)
+}
+
 fn go_program(tools: &Path, module: &str, version: &str, program: &str) -> Result<(), String> {
     let folder = tools.join(format!("go-{program}"));
     if is_fresh(&folder, version) {
@@ -204,7 +231,8 @@ fn go_client(tools: &Path) -> Result<(), String> {
     if fresh {
         return Ok(());
     }
-    run(&folder, "go", ["build", "-o", "s3client", "."], &[])?;
+    let go = go(tools)?;
+    run(&folder, &go.to_string_lossy(), ["build", "-o", "s3client", "."], &[("GOTOOLCHAIN", OsStr::new("local"))])?;
     stamp(&folder, &made_from)
 }
 
