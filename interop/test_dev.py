@@ -178,6 +178,19 @@ def test_run_gives_the_role_and_the_command_s_own_exit_code(shared):
     assert result.returncode == 1 and "cannot run with role `nope`" in result.stderr
 
 
+def test_run_gives_the_container_token_by_file_too_and_takes_it_away(shared):
+    script = """
+        test "$(stat -c %a "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")" = 600
+        test "$(tail -c 1 "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" | wc -l)" = 0
+        echo "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+        curl -sf -H "Authorization: $(cat "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")" "$AWS_CONTAINER_CREDENTIALS_FULL_URI"
+        curl -s -o /dev/null -w '%{http_code}' -H "Authorization: x" "$AWS_CONTAINER_CREDENTIALS_FULL_URI"
+    """
+    lines = shared.hallpass("run", "--role", "demo", "--", "sh", "-ec", script).stdout.split("\n", 1)
+    assert '"AccessKeyId"' in lines[1] and lines[1].rstrip()[-3:] in ("400", "401", "403"), lines[1][-200:]
+    assert not os.path.exists(lines[0])
+
+
 def test_env_points_a_shell_here_without_a_key(shared):
     script = f"""
         AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE; export AWS_ACCESS_KEY_ID

@@ -31,9 +31,12 @@ pub(crate) async fn run(options: RunArgs, printer: &Printer) -> Result<u8, CliEr
     }
     command.envs(common(&ready));
     command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &endpoint.metadata_url);
-    // Both protocols: some SDKs speak only one of them, and where both are spoken the token names the caller.
+    // Both protocols: some SDKs speak only one of them, and where both are spoken the token names the caller. The token
+    // goes by value and by file: some know only the one, some only the other, and each prefers another.
+    let token = token_file(endpoint.token.expose())?;
     command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &endpoint.container_url);
     command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.token.expose());
+    command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.path());
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
@@ -72,4 +75,13 @@ pub(crate) async fn run(options: RunArgs, printer: &Printer) -> Result<u8, CliEr
         .code()
         .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     Ok(u8::try_from(code).unwrap_or(1))
+}
+
+/// A file with the token that goes when this value goes. No line feed at its end: SDKs send one on, or refuse it.
+fn token_file(token: &str) -> Result<tempfile::NamedTempFile, CliError> {
+    use std::io::Write as _;
+    let cannot = |error: std::io::Error| CliError::failed(format!("cannot write the token's file: {error}"));
+    let mut file = tempfile::Builder::new().prefix("hallpass-token-").tempfile().map_err(cannot)?;
+    file.write_all(token.as_bytes()).and_then(|()| file.flush()).map_err(cannot)?;
+    Ok(file)
 }
