@@ -28,7 +28,10 @@ const PROGRAMS: &[(&str, &str)] = &[
 
 /// Python environments: one for each set of clients that must not share a botocore.
 const PYTHON: &[(&str, &[&str])] = &[
-    ("python", &["pytest==8.4.2", "pytest-timeout==2.4.0", "boto3==1.44.5"]),
+    (
+        "python",
+        &["pytest==8.4.2", "pytest-timeout==2.4.0", "boto3==1.44.5"],
+    ),
     ("python-crt", &["boto3[crt]==1.44.5"]),
     ("python-awscli", &["awscli==1.46.3"]),
     ("python-boto2", &["boto==2.49.0"]),
@@ -141,9 +144,15 @@ fn python(folder: &Path, packages: &[&str]) -> Result<(), String> {
 /// a module, which any Go can do.
 fn go(tools: &Path) -> Result<PathBuf, String> {
     const WANTED: &str = "go1.24.4";
-    let output = std::process::Command::new("go").args(["env", "GOVERSION"]).output();
-    let version = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
-    let minor = version.strip_prefix("go1.").and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+    let output = std::process::Command::new("go")
+        .args(["env", "GOVERSION"])
+        .output();
+    let version = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .unwrap_or_default();
+    let minor = version
+        .strip_prefix("go1.")
+        .and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
     if minor.is_some_and(|minor| minor >= 24) {
         return Ok(PathBuf::from("go"));
     }
@@ -153,12 +162,20 @@ fn go(tools: &Path) -> Result<PathBuf, String> {
     if !is_fresh(&cache, WANTED) {
         std::fs::create_dir_all(&cache).map_err(|error| error.to_string())?;
         let module = format!("golang.org/toolchain@v0.0.1-{WANTED}.linux-amd64");
-        let env = [("GOMODCACHE", cache.as_os_str()), ("GOFLAGS", OsStr::new("-mod=mod -modcacherw"))];
+        let env = [
+            ("GOMODCACHE", cache.as_os_str()),
+            ("GOFLAGS", OsStr::new("-mod=mod -modcacherw")),
+        ];
         run(tools, "go", ["mod", "download", &module], &env)?;
         // Modules carry no execute permission.
         let folders = [toolchain.join("bin"), toolchain.join("pkg/tool")];
         let folders = folders.iter().map(|folder| folder.to_string_lossy().into_owned());
-        run(tools, "chmod", ["-R".to_owned(), "a+x".to_owned()].into_iter().chain(folders), &[])?;
+        run(
+            tools,
+            "chmod",
+            ["-R".to_owned(), "a+x".to_owned()].into_iter().chain(folders),
+            &[],
+        )?;
         stamp(&cache, WANTED)?;
     }
     Ok(program)
@@ -232,7 +249,12 @@ fn go_client(tools: &Path) -> Result<(), String> {
         return Ok(());
     }
     let go = go(tools)?;
-    run(&folder, &go.to_string_lossy(), ["build", "-o", "s3client", "."], &[("GOTOOLCHAIN", OsStr::new("local"))])?;
+    run(
+        &folder,
+        &go.to_string_lossy(),
+        ["build", "-o", "s3client", "."],
+        &[("GOTOOLCHAIN", OsStr::new("local"))],
+    )?;
     stamp(&folder, &made_from)
 }
 

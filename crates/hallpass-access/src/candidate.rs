@@ -36,7 +36,7 @@ impl From<OpenError> for AuthenticationError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Expired(at) => Self::Expired(at),
-            
+
             other => Self::Token(other.to_string()),
         }
     }

@@ -68,10 +68,12 @@ impl Authority {
                     hallpass_session::open(token, &self.env.keyring.verify, &self.env.keyring.epochs)?;
                 self.candidate_of_session(&opened, id, now)
             }
-            (Some(AccessKeyKind::Session), None) => {
-                Err(AuthenticationError::Token("a session key needs its token".to_owned()))
-            }
-            (_, Some(_)) => Err(AuthenticationError::Token("a long-term key has no token".to_owned())),
+            (Some(AccessKeyKind::Session), None) => Err(AuthenticationError::Token(
+                "a session key needs its token".to_owned(),
+            )),
+            (_, Some(_)) => Err(AuthenticationError::Token(
+                "a long-term key has no token".to_owned(),
+            )),
             (_, None) => self.candidate_of_key(id),
         }
     }

@@ -81,7 +81,12 @@ pub(crate) async fn run(options: RunArgs, printer: &Printer) -> Result<u8, CliEr
 fn token_file(token: &str) -> Result<tempfile::NamedTempFile, CliError> {
     use std::io::Write as _;
     let cannot = |error: std::io::Error| CliError::failed(format!("cannot write the token's file: {error}"));
-    let mut file = tempfile::Builder::new().prefix("hallpass-token-").tempfile().map_err(cannot)?;
-    file.write_all(token.as_bytes()).and_then(|()| file.flush()).map_err(cannot)?;
+    let mut file = tempfile::Builder::new()
+        .prefix("hallpass-token-")
+        .tempfile()
+        .map_err(cannot)?;
+    file.write_all(token.as_bytes())
+        .and_then(|()| file.flush())
+        .map_err(cannot)?;
     Ok(file)
 }
