@@ -256,7 +256,7 @@ def test_the_real_keys_are_rotated_while_requests_run(houses, minio, tmp_path):
     house.aws("s3api", "create-bucket", "--bucket", "store-data")
     fleet = Fleet(house)
     (tmp_path / "object").write_bytes(os.urandom(64 * 1024))
-    # Two more real keys, made at the store itself: service accounts of its owner through MinIO's STS.
+    # Two more real keys, made at the store itself: its owner's temporary ones, through MinIO's STS.
     rooted = house.env(AWS_ACCESS_KEY_ID=minio.key, AWS_SECRET_ACCESS_KEY=minio.secret,
                        AWS_EC2_METADATA_DISABLED="true")
     others = []
