@@ -2,8 +2,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -70,6 +72,44 @@ class Lan:
     def close(self):
         for name in [machine.name for machine in self.machines] + [self.wire]:
             subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+class Wire(threading.Thread):
+    """Stands between a client and a server and keeps what the client sends: the proof of what the server gets to see."""
+
+    def __init__(self, target):
+        super().__init__(daemon=True)
+        self.target, self.sent = target, bytearray()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.target))
+            threading.Thread(target=self.pump, args=(near, far, True), daemon=True).start()
+            threading.Thread(target=self.pump, args=(far, near, False), daemon=True).start()
+
+    def pump(self, source, sink, keep):
+        try:
+            while data := source.recv(65536):
+                if keep:
+                    self.sent += data
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end, how in ((source, socket.SHUT_RD), (sink, socket.SHUT_WR)):
+            try:
+                end.shutdown(how)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()
 
 
 class House:

@@ -9,13 +9,12 @@ import os
 import secrets
 import socket
 import subprocess
-import threading
 import urllib.error
 import urllib.request
 
 import pytest
 
-from house import TOOLS, wait_for
+from house import TOOLS, Wire, wait_for
 
 BOTO2 = TOOLS / "python-boto2/bin/python"
 BOTO3 = TOOLS / "python/bin/python"
@@ -89,44 +88,6 @@ def minio(tmp_path):
     minio = Minio(tmp_path)
     yield minio
     minio.close()
-
-
-class Wire(threading.Thread):
-    """Stands between gateway and store and keeps what the gateway sends: the proof of what the store gets to see."""
-
-    def __init__(self, target):
-        super().__init__(daemon=True)
-        self.target, self.sent = target, bytearray()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.start()
-
-    def run(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self.target))
-            threading.Thread(target=self.pump, args=(near, far, True), daemon=True).start()
-            threading.Thread(target=self.pump, args=(far, near, False), daemon=True).start()
-
-    def pump(self, source, sink, keep):
-        try:
-            while data := source.recv(65536):
-                if keep:
-                    self.sent += data
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end, how in ((source, socket.SHUT_RD), (sink, socket.SHUT_WR)):
-            try:
-                end.shutdown(how)
-            except OSError:
-                pass
-
-    def close(self):
-        self.listener.close()
 
 
 def proxy_config(tmp_path, minio, endpoint=None):
@@ -295,7 +256,7 @@ def test_the_real_keys_are_rotated_while_requests_run(houses, minio, tmp_path):
     house.aws("s3api", "create-bucket", "--bucket", "store-data")
     fleet = Fleet(house)
     (tmp_path / "object").write_bytes(os.urandom(64 * 1024))
-    # Two more real keys, made at the store itself: service accounts of its owner through MinIO's STS.
+    # Two more real keys, made at the store itself: its owner's temporary ones, through MinIO's STS.
     rooted = house.env(AWS_ACCESS_KEY_ID=minio.key, AWS_SECRET_ACCESS_KEY=minio.secret,
                        AWS_EC2_METADATA_DISABLED="true")
     others = []

@@ -493,11 +493,7 @@ fn passes_filters(ctx: &Ctx<'_>, instance: &Instance) -> Result<bool, ApiError> 
                     .map(|tag| tag.value.clone())
                     .collect(),
                 None => {
-                    return Err(ApiError::new(
-                        "InvalidParameterValue",
-                        400,
-                        format!("The filter '{name}' is invalid"),
-                    ));
+                    return Err(unknown_filter(name));
                 }
             },
         };
@@ -655,12 +651,7 @@ fn describe_associations(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             }
             Some("state") => {}
             other => {
-                let name = other.unwrap_or_default();
-                return Err(ApiError::new(
-                    "InvalidParameterValue",
-                    400,
-                    format!("The filter '{name}' is invalid"),
-                ));
+                return Err(unknown_filter(other.unwrap_or_default()));
             }
         }
     }
@@ -722,17 +713,51 @@ fn delete_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 fn describe_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let tags = ctx
-        .account
-        .instances
-        .values()
-        .flat_map(|instance| instance.tags.iter().map(move |tag| (instance, tag)));
+    let mut found = vec![];
+    for instance in ctx.account.instances.values() {
+        for tag in &instance.tags {
+            if tag_passes_filters(ctx, instance, tag)? {
+                found.push((instance, tag));
+            }
+        }
+    }
     let mut xml = XmlWriter::new();
-    xml.list("tagSet", "item", tags, |xml, (instance, tag)| {
+    xml.list("tagSet", "item", found, |xml, (instance, tag)| {
         xml.text("resourceId", &instance.id)
             .text("resourceType", "instance")
             .text("key", &tag.key)
             .text("value", &tag.value);
     });
     Outcome::read(xml)
+}
+
+fn tag_passes_filters(ctx: &Ctx<'_>, instance: &Instance, tag: &Tag) -> Result<bool, ApiError> {
+    for filter in ctx.call.params.structures("Filter") {
+        let name = filter.get("Name").map(String::as_str).unwrap_or_default();
+        let own = match name {
+            "resource-id" => instance.id.as_str(),
+            "resource-type" => "instance",
+            "key" | "tag-key" => &tag.key,
+            "value" | "tag-value" => &tag.value,
+            _ => match name.strip_prefix("tag:") {
+                Some(key) if key == tag.key => &tag.value,
+                // Another tag than the one asked for.
+                Some(_) => return Ok(false),
+                None => return Err(unknown_filter(name)),
+            },
+        };
+        let mut values = filter.iter().filter(|(key, _)| key.starts_with("Value."));
+        if !values.any(|(_, value)| value == own) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn unknown_filter(name: &str) -> ApiError {
+    ApiError::new(
+        "InvalidParameterValue",
+        400,
+        format!("The filter '{name}' is invalid"),
+    )
 }

@@ -102,6 +102,7 @@ impl House {
         let service = match action {
             "GetCallerIdentity" | "AssumeRole" | "GetSessionToken" | "GetAccessKeyInfo" => Service::Sts,
             _ if action.contains("Instance") && !action.contains("InstanceProfile") => Service::Ec2,
+            "CreateTags" | "DescribeTags" => Service::Ec2,
             "AssociateIamInstanceProfile" | "DescribeIamInstanceProfileAssociations" => Service::Ec2,
             "ReplaceIamInstanceProfileAssociation" | "DisassociateIamInstanceProfile" => Service::Ec2,
             _ => Service::Iam,
@@ -842,4 +843,39 @@ async fn a_change_is_told_when_it_can_be_seen() {
     assert_eq!(running, 0);
     house.call("DescribeInstances", &[]).await.unwrap();
     assert!(!changes.has_changed().unwrap(), "a question is no change");
+}
+
+#[tokio::test]
+async fn tags_are_described_as_filtered() {
+    let house = house().await;
+    house.demo_role().await;
+    let (one, other) = (house.launch().await, house.launch().await);
+    for (id, value) in [(&one, "a"), (&other, "b")] {
+        let tag = [
+            ("ResourceId.1", id.as_str()),
+            ("Tag.1.Key", "team"),
+            ("Tag.1.Value", value),
+        ];
+        house.call("CreateTags", &tag).await.unwrap();
+    }
+    let filtered = async |name, value| {
+        let filter = [("Filter.1.Name", name), ("Filter.1.Value.1", value)];
+        house.call("DescribeTags", &filter).await
+    };
+    for (name, value, expected) in [
+        ("resource-id", one.as_str(), (true, false)),
+        ("value", "b", (false, true)),
+        ("tag:team", "a", (true, false)),
+        ("key", "team", (true, true)),
+        ("key", "other", (false, false)),
+        ("resource-type", "volume", (false, false)),
+    ] {
+        let shown = filtered(name, value).await.unwrap();
+        assert_eq!(
+            (shown.contains(&one), shown.contains(&other)),
+            expected,
+            "{name} {value}"
+        );
+    }
+    assert_eq!(code(filtered("colour", "x").await), "InvalidParameterValue");
 }

@@ -111,6 +111,10 @@ fn escape_into(text: &str, out: &mut String) {
 
 const PROLOG: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
+/// Actions whose result has no fields but is there all the same (AWS's models: an output with a result wrapper and no
+/// members). boto fails without the element.
+const EMPTY_RESULTS: &[&str] = &["PutAccountProperties", "UpdateRole"];
+
 /// The answer to `action`, with `body` as its result fields.
 #[must_use]
 pub fn success_document(protocol: Protocol, action: &str, request_id: &str, body: &str) -> String {
@@ -120,7 +124,7 @@ pub fn success_document(protocol: Protocol, action: &str, request_id: &str, body
             xml.raw(PROLOG)
                 .raw(&format!("<{action}Response xmlns=\"{namespace}\">"));
             // Actions without a result have no result element (as AWS answers them).
-            if !body.is_empty() {
+            if !body.is_empty() || EMPTY_RESULTS.contains(&action) {
                 xml.raw(&format!("<{action}Result>{body}</{action}Result>"));
             }
             xml.element("ResponseMetadata", |xml| {
@@ -216,6 +220,14 @@ mod tests {
         assert!(
             s3.contains("<Error><Code>NoSuchKey</Code><Message>m</Message><Key>a&amp;b</Key><RequestId>r<")
         );
+    }
+
+    #[test]
+    fn a_result_without_fields_is_there_where_aws_has_one() {
+        let iam = Protocol::Query { namespace: "n" };
+        let answer = |action| success_document(iam, action, "r", "");
+        assert!(answer("UpdateRole").contains("<UpdateRoleResult></UpdateRoleResult>"));
+        assert!(!answer("DeleteRole").contains("Result"));
     }
 
     #[test]
