@@ -217,7 +217,8 @@ fn copy_client(tools: &Path, name: &str) -> Result<(PathBuf, String, bool), Stri
     }
     files.sort();
     for file in &files {
-        made_from.push_str(&file.to_string_lossy());
+        // Relative: another clone of the same sources does not make them stale.
+        made_from.push_str(&file.strip_prefix(&source).unwrap_or(file).to_string_lossy());
         made_from.push_str(&std::fs::read_to_string(file).unwrap_or_default());
     }
     if is_fresh(&folder, &made_from) {

@@ -46,9 +46,6 @@ pub struct SessionContext {
     /// Who is answerable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_identity: Option<String>,
-    /// `2.0` when the credential came through the metadata service's version 2.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ec2_role_delivery: Option<String>,
 }
 
 /// What sort of event it is; decides `eventCategory`, `managementEvent`, `eventType`.

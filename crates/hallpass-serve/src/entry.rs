@@ -164,7 +164,6 @@ pub(crate) fn identity_of(caller: &Caller) -> Identity {
                 "mfaAuthenticated": "false",
             }),
             source_identity: session.source_identity.clone(),
-            ec2_role_delivery: session.instance.as_ref().map(|_| "2.0".to_owned()),
         }
     });
     Identity {

@@ -155,7 +155,8 @@ pub enum VerifyError {
         name: String,
     },
     /// S3 header authentication without `x-amz-content-sha256`.
-    #[error("the header x-amz-content-sha256 is required")]
+    // S3's own words, which people search for.
+    #[error("missing required header for this request: x-amz-content-sha256")]
     ContentHashMissing,
     /// `x-amz-content-sha256` is none of the known forms, or appears twice.
     #[error("x-amz-content-sha256 must be a sha-256 in hexadecimal or one of the payload keywords")]
@@ -188,7 +189,7 @@ impl VerifyError {
             | Self::HostNotSigned
             | Self::HeaderNotSigned { .. }
             | Self::SignedHeaderMissing { .. } => ("AccessDenied", 403),
-            Self::ContentHashMissing => ("MissingSecurityHeader", 400),
+            Self::ContentHashMissing => ("InvalidRequest", 400),
             Self::ContentHashInvalid => ("InvalidArgument", 400),
             Self::EcdsaPayload => ("NotImplemented", 501),
             Self::ContentHashMismatch => ("XAmzContentSHA256Mismatch", 400),

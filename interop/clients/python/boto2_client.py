@@ -1,8 +1,8 @@
 """boto 2 as a client: operations as JSON on stdin, results as JSON on stdout.
 
-boto 2 knows only version 1 of the metadata service, at the address in `HALLPASS_METADATA` (boto 2 cannot be told
-another by a variable, only in its own configuration), and signs S3 with version 4 when `S3_USE_SIGV4` is set.
+boto 2 knows only version 1 of the metadata service, and only at its real address.
 """
+import functools
 import json
 import os
 import sys
@@ -11,39 +11,30 @@ from urllib.parse import urlsplit
 import boto
 import boto.s3.connection
 
-metadata = os.environ.get("HALLPASS_METADATA")
-if metadata:
-    # boto 2 asks http://169.254.169.254; only where this machine's tests cannot own that address is it told another.
-    import boto.utils
-
-    plain = boto.utils.get_instance_metadata
-
-    def get_instance_metadata(*args, **kwargs):
-        kwargs["url"] = metadata.rstrip("/")
-        return plain(*args, **kwargs)
-
-    boto.utils.get_instance_metadata = get_instance_metadata
-    import boto.provider
-
-    boto.provider.get_instance_metadata = get_instance_metadata
-
 endpoint = urlsplit(os.environ["AWS_ENDPOINT_URL"])
 if not boto.config.has_section("s3"):
     boto.config.add_section("s3")
 boto.config.set("s3", "use-sigv4", "True")
-s3 = boto.connect_s3(
-    host=endpoint.hostname,
-    port=endpoint.port,
-    is_secure=endpoint.scheme == "https",
-    calling_format=boto.s3.connection.OrdinaryCallingFormat(),
-)
-# The region is taken from the host's name, which here is a number.
-s3.auth_region_name = os.environ["AWS_REGION"]
-if hasattr(s3, "_auth_handler"):
+
+
+@functools.cache
+def connect():
+    """Looks for credentials at once, so it can fail like any operation."""
+    s3 = boto.connect_s3(
+        host=endpoint.hostname,
+        port=endpoint.port,
+        is_secure=endpoint.scheme == "https",
+        calling_format=boto.s3.connection.OrdinaryCallingFormat(),
+        # Otherwise it folds slashes that belong to the key.
+        suppress_consec_slashes=False,
+    )
+    # It takes the region from the host's name, which here is a number.
     s3._auth_handler.region_name = os.environ["AWS_REGION"]
+    return s3
 
 
 def perform(op):
+    s3 = connect()
     bucket = s3.get_bucket(op["bucket"], validate=False)
     if op["op"] == "put":
         bucket.new_key(op["key"]).set_contents_from_filename(op["file"])

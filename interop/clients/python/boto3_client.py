@@ -1,7 +1,7 @@
 """boto3 as a client: operations as JSON on stdin, results as JSON on stdout.
 
 Region, endpoint and credentials are what boto3 finds by itself. With awscrt installed, uploads and downloads of files
-go through the CRT (`preferred_transfer_client`).
+go through the CRT.
 """
 import json
 import sys
@@ -9,13 +9,22 @@ import sys
 import boto3
 from boto3.s3.transfer import TransferConfig
 
-s3 = boto3.client("s3")
 try:
     import awscrt  # noqa: F401
+    import boto3.crt
+    from s3transfer.crt import create_s3_crt_client
 
+    def create_client(session, config, region_name, cred_provider):
+        # boto3's own says `use_ssl=True` whatever the endpoint's scheme is, and so speaks TLS to http:// endpoints.
+        # The AWS CLI, which uses the same parts, takes it from the scheme; nothing else is changed here.
+        return create_s3_crt_client(region=region_name, use_ssl=False, crt_credentials_provider=cred_provider)
+
+    boto3.crt._create_crt_client = create_client
     transfer = TransferConfig(preferred_transfer_client="crt")
 except ImportError:
     transfer = TransferConfig(preferred_transfer_client="classic")
+
+s3 = boto3.client("s3")
 
 
 def perform(op):

@@ -5,18 +5,23 @@ require "uri"
 require "fog/aws"
 
 endpoint = URI.parse(ENV.fetch("AWS_ENDPOINT_URL"))
-storage = Fog::Storage.new(
-  provider: "AWS",
-  use_iam_profile: true,
-  region: ENV.fetch("AWS_REGION"),
-  host: endpoint.host,
-  port: endpoint.port,
-  scheme: endpoint.scheme,
-  path_style: true
-)
+storage = nil
+# Looks for credentials at once, so it can fail like any operation.
+connect = lambda do
+  storage ||= Fog::Storage.new(
+    provider: "AWS",
+    use_iam_profile: true,
+    region: ENV.fetch("AWS_REGION"),
+    host: endpoint.host,
+    port: endpoint.port,
+    scheme: endpoint.scheme,
+    path_style: true
+  )
+end
 
 results = JSON.parse($stdin.read).map do |op|
   outcome = {}
+  connect.call
   case op["op"]
   when "put"
     File.open(op["file"], "rb") { |file| storage.put_object(op["bucket"], op["key"], file) }

@@ -416,7 +416,9 @@ fn alternative_hosts_are_tried_only_when_offered() {
 fn the_payload_line_follows_the_service() {
     let mut request = signed("/");
     request.headers.retain(|(name, _)| name != "x-amz-content-sha256");
-    assert_eq!(request.verified().unwrap_err(), VerifyError::ContentHashMissing);
+    let error = request.verified().unwrap_err();
+    assert_eq!(error, VerifyError::ContentHashMissing);
+    assert_eq!(error.s3_code(), ("InvalidRequest", 400));
     for (value, expected) in [
         (
             "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
