@@ -5,10 +5,16 @@ that somebody else made us send.
 import hashlib
 import json
 import os
+import re
+import socket
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from house import TOOLS, Wire, wait_for
 
@@ -231,3 +237,53 @@ def test_a_request_that_somebody_made_us_send_gets_no_credentials(house):
     assert "AccessKeyId" not in cloned.stdout
     # And the control: with the token, plainly, it is there.
     assert house.imds(LIST, headers=token)[0] == 200
+
+
+def hang_up_http1(api, credentials, form, seconds):
+    """One request, and a reset of its connection after that time."""
+    host, port = api.removeprefix("http://").split(":")
+    request = AWSRequest("POST", api + "/", data=form.encode(), headers={
+        "Content-Type": "application/x-www-form-urlencoded; charset=utf-8", "Host": f"{host}:{port}"})
+    SigV4Auth(Credentials(*credentials), "iam", "us-east-1").add_auth(request)
+    head = "".join(f"{key}: {value}\r\n" for key, value in request.headers.items())
+    with socket.create_connection((host, int(port))) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(f"POST / HTTP/1.1\r\n{head}Content-Length: {len(form)}\r\n\r\n{form}".encode())
+        connection.settimeout(seconds)
+        try:
+            connection.recv(1)
+        except TimeoutError:
+            pass
+
+
+def hang_up_http2(api, credentials, form, seconds):
+    """The same with version 2 of HTTP, where a server learns at once that nobody waits any more."""
+    subprocess.run(
+        ["curl", "-s", "-o", "/dev/null", "--http2-prior-knowledge", "--max-time", f"{0.003 + seconds:.4f}",
+         "--aws-sigv4", "aws:amz:us-east-1:iam", "-u", ":".join(credentials), "-d", form, api + "/"])
+
+
+@pytest.mark.parametrize("hang_up", [hang_up_http1, hang_up_http2])
+def test_what_was_done_is_on_record_even_if_the_client_hangs_up(house, hang_up):
+    """Accountability: whoever breaks the connection between the deed and the answer does not slip past the record, and
+    the change is in force as if it had been answered."""
+    text = Path(house.ready["admin_credentials"]).read_text()
+    credentials = [re.search(rf"{name} = (\S+)", text)[1] for name in ("aws_access_key_id", "aws_secret_access_key")]
+    names = [f"user{number}" for number in range(150)]
+    for number, name in enumerate(names):
+        # The moment moves across the whole of a request's time.
+        hang_up(house.api, credentials, f"Action=CreateUser&Version=2010-05-08&UserName={name}", 0.0002 * (1 + number))
+
+    def recorded():
+        return {record["requestParameters"]["userName"] for record in house.records(eventName="CreateUser")}
+
+    # A request of the same kind, answered: by then all before it were decided, as writes happen one at a time.
+    house.aws("iam", "create-user", "--user-name", "last")
+    there = {user["UserName"] for user in house.aws("iam", "list-users")["Users"]} & set(names)
+    assert there, "some were carried out"
+    wait_for(lambda: there <= recorded(), "the record of every user made")
+    # What is durable is what is in force: the same after a restart.
+    house.stop()
+    house.start()
+    after = {user["UserName"] for user in house.aws("iam", "list-users")["Users"]} & set(names)
+    assert after == there

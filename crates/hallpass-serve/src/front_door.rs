@@ -112,7 +112,8 @@ impl FrontDoor {
         connection: Connection,
     ) -> http::Response<Body> {
         let now = self.parts.clock.now();
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
+        name_host(&mut parts);
         if parts.uri.path() == "/_hallpass/healthz" {
             return render::text(200, "text/plain", "ok\n".to_owned());
         }
@@ -315,6 +316,18 @@ impl FrontDoor {
     }
 }
 
+/// HTTP/2 has the host in `:authority`; clients sign it as the header it is in HTTP/1.1.
+fn name_host(parts: &mut http::request::Parts) {
+    if parts.headers.contains_key(http::header::HOST) {
+        return;
+    }
+    if let Some(host) = parts.uri.authority()
+        && let Ok(host) = http::HeaderValue::from_str(host.as_str())
+    {
+        parts.headers.insert(http::header::HOST, host);
+    }
+}
+
 /// An answer leaves only with its record.
 fn release(response: http::Response<Body>, request_id: &str, _recorded: Recorded) -> http::Response<Body> {
     render::finish(response, request_id)
@@ -394,4 +407,31 @@ fn refuse_ambiguity(head: &RequestHead) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_http_2_is_the_header_that_was_signed() {
+        let host_of = |request: http::request::Builder| {
+            let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            name_host(&mut parts);
+            parts
+                .headers
+                .get("host")
+                .map(|host| host.to_str().unwrap().to_owned())
+        };
+        let request = || http::Request::builder();
+        assert_eq!(
+            host_of(request().uri("http://h:7400/k")),
+            Some("h:7400".to_owned())
+        );
+        assert_eq!(
+            host_of(request().uri("/k").header("host", "own")),
+            Some("own".to_owned())
+        );
+        assert_eq!(host_of(request().uri("/k")), None);
+    }
 }

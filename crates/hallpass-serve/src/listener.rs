@@ -5,13 +5,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 /// Connections served at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -74,12 +74,16 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, shutdown: impl F
                 let (door, linger) = (Arc::clone(&door), Arc::clone(&linger));
                 async move {
                     let announced = request.headers().contains_key(http::header::EXPECT);
-                    let response = door.answer(request, connection).await;
+                    // A task of its own: a client that hangs up ends the wait (at once, in HTTP/2), but neither leaves a
+                    // write half applied nor keeps what was done off the record.
+                    let answering = tokio::spawn(async move { door.answer(request, connection).await });
+                    // It failed only by a panic. Nothing can be said then; the connection ends.
+                    let response = answering.await?;
                     if announced && !response.status().is_success() {
                         // The announced body was not asked for; it may be on its way anyway.
                         linger.store(true, Ordering::Relaxed);
                     }
-                    Ok::<_, Infallible>(response)
+                    Ok::<_, JoinError>(response)
                 }
             });
             let serving = builder.serve_connection(TokioIo::new(stream), service);
