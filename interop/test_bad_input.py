@@ -121,7 +121,7 @@ def put(wire, path, body=BODY, send=None, **options):
     ("an hour early", (403, "RequestTimeTooSkewed")),
     ("an hour late", (403, "RequestTimeTooSkewed")),
     ("impossible date", (403, "AccessDenied")),
-    ("no hash", (400, "MissingSecurityHeader")),
+    ("no hash", (400, "InvalidRequest")),
     ("hash of nothing known", (400, "InvalidArgument")),
     ("host not signed", (403, "AccessDenied")),
     ("unsigned x-amz header", (403, "AccessDenied")),
