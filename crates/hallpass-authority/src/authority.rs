@@ -226,11 +226,15 @@ impl Authority {
     /// # Errors
     /// [`ApiError`]; nothing was changed then.
     pub async fn execute(&self, permit: &Permit, call: &Call) -> Result<Answer, ApiError> {
-        if !Arc::ptr_eq(permit.caller(), &call.caller) {
+        let permitted = permit
+            .actions()
+            .first()
+            .is_some_and(|first| first.action == call.iam_action());
+        if !(permitted && Arc::ptr_eq(permit.caller(), &call.caller)) {
             return Err(ApiError::new(
                 "ServiceFailure",
                 500,
-                "The permit is for another caller.",
+                "The permit is for another call.",
             ));
         }
         let action = find(call.service, &call.action).ok_or_else(|| {

@@ -77,6 +77,14 @@ pub struct Call {
     pub now: UnixSeconds,
 }
 
+impl Call {
+    /// The action as policies name it: `iam:CreateRole`. The first action of a call's permit is this one.
+    #[must_use]
+    pub fn iam_action(&self) -> String {
+        format!("{}:{}", self.service.prefix(), self.action)
+    }
+}
+
 /// What must be proved before a call is executed.
 #[derive(Debug)]
 pub enum Requirement {

@@ -87,7 +87,7 @@ impl House {
             }
             Requirement::Nothing(source) => Ok(Permit::unconditional(
                 Arc::clone(&call.caller),
-                &call.action,
+                &call.iam_action(),
                 source,
             )),
         }
@@ -706,6 +706,16 @@ async fn the_errors_are_aws_s() {
             "InvalidInstanceID.NotFound",
         ),
         ("DescribeInstances", vec![("DryRun", "true")], "DryRunOperation"),
+        (
+            "TerminateInstances",
+            vec![("InstanceId.1", "i-0123"), ("DryRun", "true")],
+            "DryRunOperation",
+        ),
+        (
+            "CreateTags",
+            vec![("ResourceId.1", "i-0123"), ("DryRun", "true")],
+            "DryRunOperation",
+        ),
         ("CreateMagic", vec![], "InvalidAction"),
     ] {
         let result = house.call(action, &params).await;
@@ -878,4 +888,26 @@ async fn tags_are_described_as_filtered() {
         );
     }
     assert_eq!(code(filtered("colour", "x").await), "InvalidParameterValue");
+}
+
+#[tokio::test]
+async fn a_permit_for_one_call_executes_no_other() {
+    let house = house().await;
+    let call = |action: &str, form: &str| Call {
+        service: Service::Iam,
+        action: action.into(),
+        params: QueryParams::parse(form).unwrap(),
+        caller: Arc::clone(&house.admin),
+        now: house.now,
+    };
+    let permit = house.permit(&call("ListUsers", "")).unwrap();
+    let other = call("CreateUser", "UserName=x");
+    assert_eq!(
+        code(house.authority.execute(&permit, &other).await),
+        "ServiceFailure"
+    );
+    assert_eq!(
+        code(house.call("GetUser", &[("UserName", "x")]).await),
+        "NoSuchEntity"
+    );
 }

@@ -129,7 +129,7 @@ pub(crate) async fn handle(
                 .collect();
             authorize_assume(caller, actions, &context, trust.as_ref(), &bundle)?
         }
-        Requirement::Nothing(source) => Permit::unconditional(Arc::clone(caller), &call.action, source),
+        Requirement::Nothing(source) => Permit::unconditional(Arc::clone(caller), &call.iam_action(), source),
     };
     let statements: Vec<String> = permit
         .decisions()
