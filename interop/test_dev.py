@@ -209,6 +209,23 @@ def test_credentials_are_in_the_form_of_credential_process(shared):
     assert result.returncode == 1 and result.stdout == "" and result.stderr.startswith("error: ")
 
 
+def test_a_role_made_anew_is_handed_out_anew(house):
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    house.role("again", policy)
+    house.rules(f'[[rule]]\nuid = {os.getuid()}\nroles = ["again"]\n')
+    old = house.credentials("again")
+    profile = ("--instance-profile-name", house.ready["role"], "--role-name", "again")
+    house.aws("iam", "remove-role-from-instance-profile", *profile)
+    house.aws("iam", "delete-role-policy", "--role-name", "again", "--policy-name", "p")
+    house.aws("iam", "delete-role", "--role-name", "again")
+    house.role("again", policy)
+    new = house.credentials("again")
+    works = lambda key: house.aws("s3", "ls", env=house.env(
+        AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"],
+        AWS_SESSION_TOKEN=key["Token"]), check=False).returncode == 0
+    assert works(new) and not works(old)
+
+
 def test_status_says_who_holds_what(shared):
     shared.credentials()
     lines = shared.hallpass("status").stdout

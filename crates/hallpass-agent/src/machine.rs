@@ -112,7 +112,7 @@ async fn ask(
     state.asked = Some(Instant::now());
     match answer {
         Ok(machine) => {
-            leases.keep_only(&machine.roles);
+            leases.keep_only(&unchanged(&machine, state.snapshot.as_deref()));
             let same = state
                 .snapshot
                 .as_ref()
@@ -134,6 +134,13 @@ async fn ask(
             state.error = Some(error);
         }
     }
+}
+
+/// The roles whose leases are still worth something: given still, and not made anew meanwhile.
+fn unchanged(machine: &Machine, known: Option<&Snapshot>) -> Vec<String> {
+    let before = |role: &String| known.and_then(|known| known.machine.role_ids.get(role));
+    let is_same = |role: &&String| before(role).is_none_or(|id| machine.role_ids.get(*role) == Some(id));
+    machine.roles.iter().filter(is_same).cloned().collect()
 }
 
 fn view(machine: &Machine) -> InstanceView {

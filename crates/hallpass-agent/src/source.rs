@@ -72,6 +72,10 @@ pub struct Machine {
     pub profile_id: Option<String>,
     /// The roles of the profile. A rule can give no other.
     pub roles: Vec<String>,
+    /// Unique ids of those roles, where the source knows them. A role made anew under its old name has another, and
+    /// credentials of the old one are worth nothing.
+    #[serde(default)]
+    pub role_ids: BTreeMap<String, String>,
     /// User data, shown to everyone on the machine.
     pub user_data: Option<Vec<u8>>,
     /// Tags, shown only if present: set when the instance's options allow tags in metadata.
@@ -112,6 +116,7 @@ impl Machine {
             profile_arn: None,
             profile_id: None,
             roles: Vec::new(),
+            role_ids: BTreeMap::new(),
             user_data: None,
             tags: None,
             v1_allowed: false,

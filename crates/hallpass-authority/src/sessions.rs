@@ -321,6 +321,14 @@ impl Authority {
         })?
     }
 
+    /// The unique id of a role: another one after the role was deleted and made anew.
+    #[must_use]
+    pub fn role_id(&self, account: AccountId, role: &str) -> Option<String> {
+        self.with_account(account, |_, state| {
+            state.role(role).map(|role| role.role.id.clone())
+        })?
+    }
+
     /// Mints a session of `role` for an instance whose profile holds it.
     ///
     /// `networks` are added to the addresses the instance is known by: those the agent sees itself as having.

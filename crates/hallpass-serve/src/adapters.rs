@@ -44,7 +44,9 @@ impl InstanceSource {
             Some((arn, id, roles)) => (Some(arn), Some(id), roles),
             None => (None, None, vec![]),
         };
+        let id_of = |role: &String| Some((role.clone(), self.authority.role_id(instance.account, role)?));
         Ok(Machine {
+            role_ids: roles.iter().filter_map(id_of).collect(),
             image_id: instance.image_id.clone(),
             instance_type: instance.instance_type.clone(),
             reservation_id: Some(instance.reservation_id.clone()),
