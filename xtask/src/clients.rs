@@ -189,11 +189,12 @@ fn go_program(tools: &Path, module: &str, version: &str, program: &str) -> Resul
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let package = format!("{module}@{version}");
     // No debug information: half the linking time.
+    let go = go(tools)?;
     run(
         &root(),
-        "go",
+        &go.to_string_lossy(),
         ["install", "-ldflags=-s -w", &package],
-        &[("GOBIN", folder.as_os_str())],
+        &[("GOBIN", folder.as_os_str()), ("GOTOOLCHAIN", OsStr::new("local"))],
     )?;
     stamp(&folder, version)
 }
