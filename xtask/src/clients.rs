@@ -194,7 +194,10 @@ fn go_program(tools: &Path, module: &str, version: &str, program: &str) -> Resul
         &root(),
         &go.to_string_lossy(),
         ["install", "-ldflags=-s -w", &package],
-        &[("GOBIN", folder.as_os_str()), ("GOTOOLCHAIN", OsStr::new("local"))],
+        &[
+            ("GOBIN", folder.as_os_str()),
+            ("GOTOOLCHAIN", OsStr::new("local")),
+        ],
     )?;
     stamp(&folder, version)
 }
