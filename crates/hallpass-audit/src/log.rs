@@ -1,13 +1,18 @@
 use crate::Record;
+use hallpass_types::UnixSeconds;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use tokio::sync::oneshot;
 
 /// Records that may wait for one fsync.
 const SYNC_QUEUE_MAX: usize = 4_096;
+
+/// More than a record takes: room for this much is looked for after a failure.
+const PROBE_BYTES: usize = 16 * 1_024;
 
 /// How far a record must have got before the answer may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +55,8 @@ type SyncJob = (Arc<File>, oneshot::Sender<Result<(), String>>);
 pub struct AuditLog {
     folder: PathBuf,
     current: Mutex<Option<Current>>,
+    /// The last record could not be written: [`AuditLog::check`] finds out whether the next one can.
+    is_failing: AtomicBool,
     sync_queue: mpsc::SyncSender<SyncJob>,
 }
 
@@ -77,6 +84,7 @@ impl AuditLog {
         Ok(Self {
             folder: folder.to_owned(),
             current: Mutex::new(None),
+            is_failing: AtomicBool::new(false),
             sync_queue,
         })
     }
@@ -86,6 +94,34 @@ impl AuditLog {
     /// # Errors
     /// [`AuditError`]; the caller must then refuse the request.
     pub async fn append(&self, record: &Record, durability: Durability) -> Result<Recorded, AuditError> {
+        let appended = self.append_inner(record, durability).await;
+        self.is_failing.store(appended.is_err(), Ordering::Relaxed);
+        appended
+    }
+
+    /// Whether a record can be written, asked before anything is done that will need one. Free as long as records are
+    /// written; after a failure, room for one is tried.
+    ///
+    /// # Errors
+    /// [`AuditError`]; the request must then not be carried out.
+    pub fn check(&self, now: UnixSeconds) -> Result<(), AuditError> {
+        if !self.is_failing.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let failed = |error: std::io::Error| AuditError::Write(error.to_string());
+        let file = self.write(&now.iso8601(), b"")?;
+        let held = self
+            .current
+            .lock()
+            .map_err(|_| AuditError::Write("poisoned by a panic".to_owned()))?;
+        let length = file.metadata().map_err(failed)?.len();
+        let tried = (&*file).write_all(&[b' '; PROBE_BYTES]);
+        file.set_len(length).map_err(failed)?;
+        drop(held);
+        tried.map_err(failed)
+    }
+
+    async fn append_inner(&self, record: &Record, durability: Durability) -> Result<Recorded, AuditError> {
         let mut line = record.to_json();
         line.push('\n');
         let file = self.write(&record.time.iso8601(), line.as_bytes())?;
@@ -129,10 +165,13 @@ impl AuditLog {
         let Some(open) = current.as_ref() else {
             return Err(AuditError::Write("no file".to_owned()));
         };
-        (&*open.file)
-            .write_all(line)
-            .map_err(|error| AuditError::Write(error.to_string()))?;
-        Ok(Arc::clone(&open.file))
+        let file = Arc::clone(&open.file);
+        if let Err(error) = (&*file).write_all(line) {
+            // Half a line may be there: opening anew ends it.
+            *current = None;
+            return Err(AuditError::Write(error.to_string()));
+        }
+        Ok(file)
     }
 }
 

@@ -85,6 +85,10 @@ pub struct FrontDoorParts {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// Said when the audit log takes no records, a full disk most likely.
+const NOT_DONE: &str = "Nothing can be recorded just now, and what cannot be recorded is not done.";
+const PERHAPS_DONE: &str = "What became of the request could not be recorded; it may have been carried out.";
+
 /// Answers every API request.
 pub struct FrontDoor {
     parts: FrontDoorParts,
@@ -129,9 +133,19 @@ impl FrontDoor {
             .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
         let (body, remainder) = share(incoming);
 
-        let result = self
-            .process(parts, head, body, connection, now, &mut entry, &mut dialect)
-            .await;
+        // A full disk is found out before anything is done that could then not be recorded.
+        let result = match self.parts.audit.check(now) {
+            Ok(()) => {
+                self.process(parts, head, body, connection, now, &mut entry, &mut dialect)
+                    .await
+            }
+            Err(error) => {
+                if is_form(&head) {
+                    dialect = query_dialect(Service::Sts);
+                }
+                Err(Refusal::server(NOT_DONE, error.to_string()))
+            }
+        };
 
         let (response, refusal) = match result {
             Ok(response) => (response, None),
@@ -162,8 +176,8 @@ impl FrontDoor {
             Ok(recorded) => release(response, &request_id, recorded),
             Err(error) => {
                 tracing::error!(%error, request_id, "the audit log refuses records; so does the front door refuse requests");
-                let refusal =
-                    Refusal::server("The request could not be recorded and is therefore refused.", "");
+                let message = if refusal.is_some() { NOT_DONE } else { PERHAPS_DONE };
+                let refusal = Refusal::server(message, "");
                 render::finish(render::refusal(dialect, &refusal, &request_id), &request_id)
             }
         }

@@ -4,8 +4,8 @@ use redb::{
     Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError,
 };
 use std::future::ready;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 use tokio::sync::{mpsc, oneshot};
 
 /// key → (revision of its last write, value)
@@ -27,7 +27,7 @@ type Job = (Txn, oneshot::Sender<Result<u64, StoreError>>);
 /// All writes go through one thread, which applies whatever has queued up in a single redb transaction: one fsync
 /// for the whole group. redb's quick repair keeps the reopening after a crash at milliseconds.
 pub struct RedbStore {
-    database: Arc<Database>,
+    database: Arc<Shared>,
     hub: Arc<Hub>,
     queue: mpsc::Sender<Job>,
 }
@@ -40,19 +40,7 @@ impl RedbStore {
     /// these cases the file is left as it was.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let shown = path.display().to_string();
-        let database = Database::builder().create(path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(shown.clone()),
-            DatabaseError::Storage(redb::StorageError::Io(error))
-                if error.kind() != std::io::ErrorKind::InvalidData
-                    && error.kind() != std::io::ErrorKind::UnexpectedEof =>
-            {
-                StoreError::Io(format!("`{shown}`: {error}"))
-            }
-            other => StoreError::Corrupt {
-                path: shown.clone(),
-                why: other.to_string(),
-            },
-        })?;
+        let database = open_file(path)?;
         let corrupt = |why: String| StoreError::Corrupt {
             path: shown.clone(),
             why,
@@ -86,7 +74,10 @@ impl RedbStore {
                 });
             }
         }
-        let database = Arc::new(database);
+        let database = Arc::new(Shared {
+            path: path.to_owned(),
+            database: RwLock::new(Some(database)),
+        });
         let hub = Arc::new(Hub::starting_at(revision));
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let writer = Writer {
@@ -102,7 +93,8 @@ impl RedbStore {
     }
 
     fn read(&self, first: &str, only_prefix: bool) -> Result<Listing, redb::Error> {
-        let read = self.database.begin_read()?;
+        let held = self.database.read();
+        let read = held.as_ref().ok_or_else(closed)?.begin_read()?;
         let revision = read
             .open_table(META)?
             .get(META_REVISION)?
@@ -131,6 +123,57 @@ impl RedbStore {
         }
         Ok(listing)
     }
+}
+
+/// The open file. After an I/O error (a full disk) redb wants to be closed and opened anew; nothing acknowledged is lost
+/// by that.
+struct Shared {
+    path: PathBuf,
+    /// `None` between closing and a successful opening.
+    database: RwLock<Option<Database>>,
+}
+
+impl Shared {
+    fn read(&self) -> RwLockReadGuard<'_, Option<Database>> {
+        // Nothing is changed under the lock but the whole value.
+        self.database
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn reopen(&self) {
+        let mut held = self
+            .database
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        // First the old one goes, and with it its lock on the file.
+        drop(held.take());
+        match open_file(&self.path) {
+            Ok(database) => *held = Some(database),
+            Err(error) => tracing::error!(%error, "the store cannot be opened again"),
+        }
+    }
+}
+
+fn closed() -> redb::Error {
+    redb::Error::Io(std::io::Error::other("the store is closed after an I/O error"))
+}
+
+fn open_file(path: &Path) -> Result<Database, StoreError> {
+    let shown = path.display().to_string();
+    Database::builder().create(path).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(shown),
+        DatabaseError::Storage(redb::StorageError::Io(error))
+            if error.kind() != std::io::ErrorKind::InvalidData
+                && error.kind() != std::io::ErrorKind::UnexpectedEof =>
+        {
+            StoreError::Io(format!("`{shown}`: {error}"))
+        }
+        other => StoreError::Corrupt {
+            path: shown,
+            why: other.to_string(),
+        },
+    })
 }
 
 fn initialise(database: &Database) -> Result<(), redb::Error> {
@@ -180,7 +223,7 @@ impl Store for RedbStore {
 }
 
 struct Writer {
-    database: Arc<Database>,
+    database: Arc<Shared>,
     hub: Arc<Hub>,
     revision: u64,
 }
@@ -214,6 +257,7 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, "store commit failed");
+                self.database.reopen();
                 for answer in answers {
                     let _ = answer.send(Err(StoreError::Io(error.to_string())));
                 }
@@ -226,7 +270,8 @@ impl Writer {
         reason = "one private use, spelled out where it is read"
     )]
     fn apply(&self, txns: &[Txn]) -> Result<(u64, Vec<Result<(u64, Vec<Event>), StoreError>>), redb::Error> {
-        let mut write = self.database.begin_write()?;
+        let held = self.database.read();
+        let mut write = held.as_ref().ok_or_else(closed)?.begin_write()?;
         write.set_durability(Durability::Immediate)?;
         write.set_quick_repair(true);
         let mut revision = self.revision;
