@@ -168,7 +168,6 @@ class House:
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata,
-            "HALLPASS_METADATA": self.metadata,
             **extra,
         }
 
