@@ -14,10 +14,30 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Bytes of a query request's body: a policy document at its largest, encoded, and room to spare.
 const QUERY_BODY_BYTES_MAX: usize = 1_024 * 1_024;
 const QUERY_BODY_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Sets aside room for a query body: its announced length, or the most there may be when none is announced. Strangers
+/// can send bodies on any number of connections and streams; without this each of them would be held.
+pub(crate) async fn room_for<'a>(
+    room: &'a Semaphore,
+    head: &RequestHead,
+) -> Result<SemaphorePermit<'a>, Refusal> {
+    let announced = head
+        .header("content-length")
+        .and_then(|length| length.parse::<usize>().ok());
+    let bytes = announced
+        .unwrap_or(QUERY_BODY_BYTES_MAX)
+        .min(QUERY_BODY_BYTES_MAX);
+    let waiting = room.acquire_many(u32::try_from(bytes).unwrap_or(u32::MAX));
+    match tokio::time::timeout(QUERY_BODY_TIME_MAX, waiting).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(Refusal::caller("Throttling", 400, "Rate exceeded")),
+    }
+}
 
 /// Reads a query request's body whole; it is hashed before its signature can be judged.
 pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, Refusal> {
@@ -162,5 +182,29 @@ fn refused(error: ApiError) -> Refusal {
     Refusal {
         blame,
         ..Refusal::caller(error.code, error.status, error.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(length: Option<&str>) -> RequestHead {
+        let mut request = http::Request::post("/");
+        if let Some(length) = length {
+            request = request.header("content-length", length);
+        }
+        RequestHead::new(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_that_do_not_fit_wait_and_are_then_told_to_come_again() {
+        let room = Semaphore::new(QUERY_BODY_BYTES_MAX);
+        let small = room_for(&room, &head(Some("1000"))).await.unwrap();
+        // No length announced: as much as there may be.
+        assert_eq!(room_for(&room, &head(None)).await.unwrap_err().code, "Throttling");
+        assert!(room_for(&room, &head(Some("1000"))).await.is_ok());
+        drop(small);
+        assert!(room_for(&room, &head(Some("99999999999"))).await.is_ok());
     }
 }

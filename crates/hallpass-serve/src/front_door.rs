@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Opened session tokens kept. A token is opened once (a signature check), then found here.
 const OPENED_TOKENS_MAX: usize = 16_384;
@@ -85,6 +86,9 @@ pub struct FrontDoorParts {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// Bytes of query bodies held at once, whoever sent them. Ordinary calls take a few thousand each.
+const QUERY_ROOM_BYTES: usize = 32 * 1_024 * 1_024;
+
 /// Said when the audit log takes no records, a full disk most likely.
 const NOT_DONE: &str = "Nothing can be recorded just now, and what cannot be recorded is not done.";
 const PERHAPS_DONE: &str = "What became of the request could not be recorded; it may have been carried out.";
@@ -94,6 +98,8 @@ pub struct FrontDoor {
     parts: FrontDoorParts,
     authenticator: Authenticator,
     region: String,
+    /// Room for query bodies, in bytes: they are held before anyone is known to have signed them.
+    query_room: Semaphore,
 }
 
 impl FrontDoor {
@@ -104,6 +110,7 @@ impl FrontDoor {
         let keys = Arc::new(Keys::new(Arc::clone(&parts.authority)));
         Self {
             authenticator: Authenticator::new(keys, &region),
+            query_room: Semaphore::new(QUERY_ROOM_BYTES),
             region,
             parts,
         }
@@ -286,6 +293,7 @@ impl FrontDoor {
         now: UnixSeconds,
         entry: &mut Entry,
     ) -> Result<String, Refusal> {
+        let _room = api::room_for(&self.query_room, &head).await?;
         let body = api::read_body(body).await?;
         let payload = Payload::Body(Sha256::digest(&body).into());
         let signed = self.authenticator.verify(&head, presented, payload, now)?;
