@@ -9,7 +9,9 @@ mod candidate;
 pub use caller::{Caller, CallerKind};
 pub use candidate::{AuthenticationError, Candidate};
 
-use hallpass_policy::{Considered, Context, Decision, Effect, NamedPolicy, PolicySet, Request};
+use hallpass_policy::{
+    Considered, Context, Decision, Effect, MatchedStatements, PolicyGroup, PolicySet, Request,
+};
 use hallpass_types::AccountId;
 use std::sync::Arc;
 
@@ -57,13 +59,13 @@ impl ActionOn {
 #[derive(Debug, Clone, Default)]
 pub struct PolicyBundle {
     /// The role's or user's own.
-    pub identity: Vec<NamedPolicy>,
+    pub identity: PolicyGroup,
     /// Those the session was narrowed by; `None` when it was not.
-    pub session: Option<Vec<NamedPolicy>>,
+    pub session: Option<PolicyGroup>,
     /// The permissions boundary.
-    pub boundary: Option<NamedPolicy>,
-    /// Those on the resource.
-    pub resource: Vec<NamedPolicy>,
+    pub boundary: Option<PolicyGroup>,
+    /// Those on the resource; `None` when it has none.
+    pub resource: Option<PolicyGroup>,
 }
 
 impl PolicyBundle {
@@ -71,9 +73,9 @@ impl PolicyBundle {
     #[must_use]
     pub fn as_set(&self) -> PolicySet<'_> {
         PolicySet {
-            identity: &self.identity,
-            resource: &self.resource,
-            session: self.session.as_deref(),
+            identity: Some(&self.identity),
+            resource: self.resource.as_ref(),
+            session: self.session.as_ref(),
             boundary: self.boundary.as_ref(),
             ..PolicySet::default()
         }
@@ -180,7 +182,7 @@ pub fn authorize_assume(
     caller: &Arc<Caller>,
     actions: Vec<ActionOn>,
     base: &Context,
-    trust: Option<&NamedPolicy>,
+    trust: Option<&PolicyGroup>,
     bundle: &PolicyBundle,
 ) -> Result<Permit, Box<Denied>> {
     let mut decisions = Vec::with_capacity(actions.len());
@@ -192,7 +194,7 @@ pub fn authorize_assume(
             // An unknown role must look exactly like one that does not trust the caller.
             None => Decision {
                 effect: Effect::ImplicitDeny,
-                matched: vec![],
+                matched: MatchedStatements::default(),
                 denied_by: None,
             },
         };

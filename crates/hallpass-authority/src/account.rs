@@ -2,32 +2,64 @@
 
 use crate::entity::{Account, Instance, InstanceProfile, ManagedPolicy, Permissions, Role, User};
 use crate::managed;
-use hallpass_policy::{NamedPolicy, Policy, PolicyKind};
+use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
 use hallpass_types::{AccountId, Arn};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// An entity's identity policies: parsed when the entity arrives, indexed together with the attached ones when they
+/// are first asked, and again when one of those changes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct IdentityPolicies {
+    inline: Vec<NamedPolicy>,
+    all: OnceLock<PolicyGroup>,
+}
+
+impl IdentityPolicies {
+    fn compile(kind: &str, entity: &str, permissions: &Permissions) -> Self {
+        Self {
+            inline: compile_inline(kind, entity, permissions),
+            all: OnceLock::new(),
+        }
+    }
+
+    /// The same after the managed policy `arn` changed or went.
+    fn after_change_of(&self, arn: &str, changed: Option<&PolicyGroup>) -> Self {
+        let all = OnceLock::new();
+        if let (Some(known), Some([policy])) = (self.all.get(), changed.map(PolicyGroup::policies))
+            && known.policies().iter().any(|policy| *policy.name == *arn)
+        {
+            let _ = all.set(known.replacing(policy.clone()));
+        }
+        Self {
+            inline: self.inline.clone(),
+            all,
+        }
+    }
+}
 
 /// A role with its policies parsed.
 #[derive(Debug)]
 pub(crate) struct CompiledRole {
     pub(crate) role: Role,
     /// `None` when the stored document does not parse: then nobody may assume it.
-    pub(crate) trust: Option<NamedPolicy>,
-    pub(crate) inline: Vec<NamedPolicy>,
+    pub(crate) trust: Option<PolicyGroup>,
+    identity: IdentityPolicies,
 }
 
 /// A user with its policies parsed.
 #[derive(Debug)]
 pub(crate) struct CompiledUser {
     pub(crate) user: User,
-    pub(crate) inline: Vec<NamedPolicy>,
+    identity: IdentityPolicies,
 }
 
 /// A managed policy with its default version parsed.
 #[derive(Debug)]
 pub(crate) struct CompiledPolicy {
     pub(crate) policy: ManagedPolicy,
-    pub(crate) compiled: NamedPolicy,
+    /// By itself, as a boundary is.
+    pub(crate) compiled: PolicyGroup,
 }
 
 /// One account. Names are keyed in lower case: they are unique ignoring case.
@@ -70,11 +102,8 @@ impl AccountState {
     }
 
     /// A managed policy of this account or of AWS, by ARN, as it stands.
-    pub(crate) fn managed_policy(&self, arn: &str) -> Option<NamedPolicy> {
-        if let Some(policy) = managed::aws_managed(arn) {
-            return Some(policy);
-        }
-        self.own_policy(arn).map(|policy| policy.compiled.clone())
+    pub(crate) fn managed_policy(&self, arn: &str) -> Option<&PolicyGroup> {
+        managed::aws_managed(arn).or_else(|| self.own_policy(arn).map(|policy| &policy.compiled))
     }
 
     pub(crate) fn own_policy(&self, arn: &str) -> Option<&Arc<CompiledPolicy>> {
@@ -84,18 +113,57 @@ impl AccountState {
             .filter(|policy| policy_arn(self.id(), &policy.policy) == arn)
     }
 
-    /// Inline and attached policies of an entity. An attached policy that no longer resolves is left out: it can
-    /// only have allowed, a deny inside it cannot be deleted while attached (`DeleteConflict`).
-    pub(crate) fn identity_policies(
+    /// Inline and attached policies of a role.
+    pub(crate) fn role_policies<'a>(&'a self, role: &'a CompiledRole) -> &'a PolicyGroup {
+        self.identity_policies(&role.identity, &role.role.permissions)
+    }
+
+    /// Inline and attached policies of a user.
+    pub(crate) fn user_policies<'a>(&'a self, user: &'a CompiledUser) -> &'a PolicyGroup {
+        self.identity_policies(&user.identity, &user.user.permissions)
+    }
+
+    /// An attached policy that no longer resolves is left out: it can only have allowed, a deny inside it cannot be
+    /// deleted while attached (`DeleteConflict`).
+    fn identity_policies<'a>(
         &self,
-        inline: &[NamedPolicy],
+        identity: &'a IdentityPolicies,
         permissions: &Permissions,
-    ) -> Vec<NamedPolicy> {
-        let attached = permissions
-            .attached
-            .iter()
-            .filter_map(|arn| self.managed_policy(arn));
-        inline.iter().cloned().chain(attached).collect()
+    ) -> &'a PolicyGroup {
+        identity.all.get_or_init(|| {
+            let attached = permissions.attached.iter();
+            let attached = attached.filter_map(|arn| self.managed_policy(arn));
+            let attached = attached.flat_map(PolicyGroup::policies);
+            identity.inline.iter().chain(attached).cloned().collect()
+        })
+    }
+
+    /// Brings what was indexed up to date after the managed policy called `name` changed: only those it is attached
+    /// to, and only its part of them.
+    pub(crate) fn policy_changed(&mut self, arn: &str) {
+        let changed = self.managed_policy(arn).cloned();
+        let attached = |permissions: &Permissions| permissions.attached.iter().any(|other| other == arn);
+        for role in self
+            .roles
+            .values_mut()
+            .filter(|role| attached(&role.role.permissions))
+        {
+            *role = Arc::new(CompiledRole {
+                role: role.role.clone(),
+                trust: role.trust.clone(),
+                identity: role.identity.after_change_of(arn, changed.as_ref()),
+            });
+        }
+        for user in self
+            .users
+            .values_mut()
+            .filter(|user| attached(&user.user.permissions))
+        {
+            *user = Arc::new(CompiledUser {
+                user: user.user.clone(),
+                identity: user.identity.after_change_of(arn, changed.as_ref()),
+            });
+        }
     }
 
     /// How many entities a managed policy is attached to.
@@ -142,13 +210,17 @@ pub(crate) fn compile_role(role: Role) -> CompiledRole {
         &role.trust,
         PolicyKind::Trust,
     );
-    let inline = compile_inline("role", &role.name, &role.permissions);
-    CompiledRole { role, trust, inline }
+    let identity = IdentityPolicies::compile("role", &role.name, &role.permissions);
+    CompiledRole {
+        role,
+        trust: trust.map(Into::into),
+        identity,
+    }
 }
 
 pub(crate) fn compile_user(user: User) -> CompiledUser {
-    let inline = compile_inline("user", &user.name, &user.permissions);
-    CompiledUser { user, inline }
+    let identity = IdentityPolicies::compile("user", &user.name, &user.permissions);
+    CompiledUser { user, identity }
 }
 
 pub(crate) fn compile_policy(account: AccountId, policy: ManagedPolicy) -> CompiledPolicy {
@@ -158,7 +230,10 @@ pub(crate) fn compile_policy(account: AccountId, policy: ManagedPolicy) -> Compi
         .get(&policy.default_version)
         .map_or("", |version| &version.document);
     let compiled = compile(&arn, document, PolicyKind::Identity).unwrap_or_else(|| managed::deny_all(&arn));
-    CompiledPolicy { policy, compiled }
+    CompiledPolicy {
+        policy,
+        compiled: compiled.into(),
+    }
 }
 
 fn compile_inline(kind: &str, entity: &str, permissions: &Permissions) -> Vec<NamedPolicy> {

@@ -1,13 +1,13 @@
 //! The authority itself: snapshot, store and keys together.
 
 use crate::account::AccountState;
+use crate::bundle::SessionPolicies;
 use crate::call::{Ctx, find};
 use crate::entity::{AccessKey, Account};
 use crate::keyring::{Keyring, KeyringError, RootKey, StoredKeyring};
 use crate::state::{ApplyError, PREFIX, State, access_key_key, key, put};
 use crate::{ActionInfo, Answer, ApiError, Call, Requirement, Service};
-use hallpass_access::{Caller, CallerKind, Permit, PolicyBundle};
-use hallpass_policy::{NamedPolicy, Policy, PolicyKind};
+use hallpass_access::{Caller, Permit, PolicyBundle};
 use hallpass_secret::Secret;
 use hallpass_session::{secret_access_key, user_access_key};
 use hallpass_store::{Compare, Listing, Op, Store, StoreError, Txn};
@@ -60,6 +60,7 @@ pub struct Authority {
     pub(crate) env: Environment,
     store: Arc<dyn Store>,
     state: RwLock<State>,
+    sessions: SessionPolicies,
     /// One write at a time in this process: plan, commit, apply.
     writing: tokio::sync::Mutex<()>,
     /// The store's revision that `state` shows; told whenever it moves on.
@@ -123,6 +124,7 @@ impl Authority {
             },
             store,
             state: RwLock::new(state),
+            sessions: SessionPolicies::new(),
             writing: tokio::sync::Mutex::new(()),
             changes: tokio::sync::watch::Sender::new(revision),
         })
@@ -350,7 +352,7 @@ impl Authority {
         let Some(account) = state.account(caller.account) else {
             return Default::default();
         };
-        bundle_for(account, caller)
+        self.sessions.bundle(account, caller)
     }
 
     /// Runs `read` on one account's state.
@@ -362,64 +364,6 @@ impl Authority {
         let state = self.read();
         state.account(id).map(|account| read(&state, account))
     }
-}
-
-pub(crate) fn bundle_for(account: &AccountState, caller: &Caller) -> (PolicyBundle, Vec<(String, String)>) {
-    let mut bundle = PolicyBundle::default();
-    let permissions = match &caller.kind {
-        CallerKind::Root => {
-            bundle.identity = crate::managed::root_policies();
-            None
-        }
-        CallerKind::Service => None,
-        CallerKind::User { name } => account.user(name).map(|user| {
-            let permissions = &user.user.permissions;
-            bundle.identity = account.identity_policies(&user.inline, permissions);
-            permissions
-        }),
-        CallerKind::Role { name } => account.role(name).map(|role| {
-            let permissions = &role.role.permissions;
-            bundle.identity = account.identity_policies(&role.inline, permissions);
-            permissions
-        }),
-    };
-    let mut tags = vec![];
-    if let Some(permissions) = permissions {
-        tags = permissions
-            .tags
-            .iter()
-            .map(|tag| (tag.key.clone(), tag.value.clone()))
-            .collect();
-        if let Some(arn) = &permissions.boundary {
-            // A boundary that no longer resolves allows nothing.
-            bundle.boundary = Some(
-                account
-                    .managed_policy(arn)
-                    .unwrap_or_else(|| crate::managed::deny_all(arn)),
-            );
-        }
-    }
-    if let Some(session) = &caller.session
-        && !(session.session_policies.is_empty() && session.session_policy_arns.is_empty())
-    {
-        let parsed = session
-            .session_policies
-            .iter()
-            .enumerate()
-            .map(|(index, document)| {
-                let name = format!("session policy {}", index + 1);
-                match Policy::parse(document, PolicyKind::Session) {
-                    Ok(policy) => NamedPolicy::new(&name, policy),
-                    Err(_) => crate::managed::deny_all(&name),
-                }
-            });
-        let named = session
-            .session_policy_arns
-            .iter()
-            .filter_map(|arn| account.managed_policy(arn));
-        bundle.session = Some(parsed.chain(named).collect());
-    }
-    (bundle, tags)
 }
 
 /// Each key written must stand as the plan saw it.

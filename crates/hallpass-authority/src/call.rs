@@ -5,7 +5,7 @@ use crate::authority::Environment;
 use crate::state::State;
 use crate::{ApiError, ec2, iam, sts};
 use hallpass_access::{ActionOn, Caller};
-use hallpass_policy::NamedPolicy;
+use hallpass_policy::PolicyGroup;
 use hallpass_session::Tag;
 use hallpass_store::Op;
 use hallpass_types::UnixSeconds;
@@ -91,7 +91,7 @@ pub enum Requirement {
     /// Policy must allow each of these.
     Actions(Vec<ActionOn>),
     /// The role's trust policy must allow these; `None` when there is no such role.
-    Trust(Vec<ActionOn>, Option<NamedPolicy>),
+    Trust(Vec<ActionOn>, Option<PolicyGroup>),
     /// Nothing: AWS answers whatever policies say. Holds the page that says so.
     Nothing(&'static str),
 }

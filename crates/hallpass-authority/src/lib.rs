@@ -8,6 +8,7 @@
 
 mod account;
 mod authority;
+mod bundle;
 mod call;
 mod ec2;
 mod entity;

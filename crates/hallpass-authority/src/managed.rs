@@ -1,6 +1,6 @@
 //! AWS's own managed policies that are known by ARN, and the fallback that denies.
 
-use hallpass_policy::{NamedPolicy, Policy, PolicyKind};
+use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
@@ -31,13 +31,13 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ),
 ];
 
-static COMPILED: LazyLock<BTreeMap<String, NamedPolicy>> = LazyLock::new(|| {
+static COMPILED: LazyLock<BTreeMap<String, PolicyGroup>> = LazyLock::new(|| {
     DOCUMENTS
         .iter()
         .filter_map(|(name, document)| {
             let arn = format!("{PREFIX}{name}");
             let policy = Policy::parse(document, PolicyKind::Identity).ok()?;
-            Some((arn.clone(), NamedPolicy::new(&arn, policy)))
+            Some((arn.clone(), NamedPolicy::new(&arn, policy).into()))
         })
         .collect()
 });
@@ -47,18 +47,20 @@ static DENY_ALL: LazyLock<Option<Arc<Policy>>> = LazyLock::new(|| {
     Policy::parse(document, PolicyKind::Identity).ok().map(Arc::new)
 });
 
-static ALLOW_ALL: LazyLock<Option<NamedPolicy>> = LazyLock::new(|| {
-    COMPILED
-        .get("arn:aws:iam::aws:policy/AdministratorAccess")
+static ALLOW_ALL: LazyLock<PolicyGroup> = LazyLock::new(|| {
+    let administrator = COMPILED.get("arn:aws:iam::aws:policy/AdministratorAccess");
+    let policies = administrator.iter().flat_map(|group| group.policies());
+    policies
         .map(|policy| NamedPolicy {
             name: "account root".into(),
             policy: Arc::clone(&policy.policy),
         })
+        .collect()
 });
 
-/// AWS's managed policy of that ARN.
-pub(crate) fn aws_managed(arn: &str) -> Option<NamedPolicy> {
-    COMPILED.get(arn).cloned()
+/// AWS's managed policy of that ARN, as a group of its own.
+pub(crate) fn aws_managed(arn: &str) -> Option<&'static PolicyGroup> {
+    COMPILED.get(arn)
 }
 
 /// The document of AWS's managed policy of that ARN.
@@ -76,8 +78,8 @@ pub(crate) fn aws_managed_arns() -> impl Iterator<Item = &'static str> {
 }
 
 /// What the account's root may do: everything no policy of another kind denies.
-pub(crate) fn root_policies() -> Vec<NamedPolicy> {
-    ALLOW_ALL.iter().cloned().collect()
+pub(crate) fn root_policies() -> PolicyGroup {
+    ALLOW_ALL.clone()
 }
 
 /// Stands in for a policy that cannot be evaluated.
@@ -97,7 +99,7 @@ mod tests {
     #[test]
     fn every_document_here_parses() {
         assert_eq!(COMPILED.len(), DOCUMENTS.len());
-        assert_eq!(root_policies().len(), 1);
+        assert_eq!(root_policies().policies().len(), 1);
         assert!(deny_all("x").name.starts_with("x "));
     }
 }

@@ -1,6 +1,6 @@
 //! The whole state in memory, built from the store's keys and kept up with its events.
 
-use crate::account::{AccountState, compile_policy, compile_role, compile_user};
+use crate::account::{AccountState, compile_policy, compile_role, compile_user, policy_arn};
 use crate::entity::{AccessKey, Account, Instance, InstanceProfile, ManagedPolicy, Role, User};
 use hallpass_store::Op;
 use hallpass_types::{AccessKeyId, AccountId};
@@ -98,9 +98,25 @@ impl State {
         match kind {
             "role" => replace::<Role, _>(key, value, name, &mut state.roles, compile_role),
             "user" => replace::<User, _>(key, value, name, &mut state.users, compile_user),
-            "policy" => replace::<ManagedPolicy, _>(key, value, name, &mut state.policies, |policy| {
-                compile_policy(account, policy)
-            }),
+            "policy" => {
+                let arn = |state: &AccountState| {
+                    let known = state.policies.get(name);
+                    known.map(|known| policy_arn(account, &known.policy))
+                };
+                let before = arn(state);
+                replace::<ManagedPolicy, _>(key, value, name, &mut state.policies, |policy| {
+                    compile_policy(account, policy)
+                })?;
+                let after = arn(state);
+                // A policy made anew under another path is another policy.
+                for arn in before
+                    .iter()
+                    .chain(after.iter().filter(|after| before.as_ref() != Some(after)))
+                {
+                    state.policy_changed(arn);
+                }
+                Ok(())
+            }
             "profile" => {
                 replace::<InstanceProfile, _>(key, value, name, &mut state.profiles, |profile| profile)
             }

@@ -172,7 +172,7 @@ impl From<Box<Denied>> for Refusal {
             denied
                 .considered
                 .iter()
-                .map(|c| format!("{}: {:?}", c.statement, c.outcome)),
+                .map(|considered| format!("{}: {}", considered.statement, considered.outcome)),
         );
         if detail.is_empty() {
             detail.push("no policy applies to this principal".to_owned());

@@ -9,7 +9,7 @@ mod null;
 mod numeric;
 mod string;
 
-use crate::context::Context;
+use crate::context::{Context, Key};
 
 /// Whether something holds, when it may be impossible to say.
 ///
@@ -29,6 +29,11 @@ impl From<bool> for Truth {
 }
 
 impl Truth {
+    /// Whether the statement is bound by it: what cannot be decided binds a `Deny` and frees no `Allow`.
+    pub(crate) fn binds(self, denies: bool) -> bool {
+        self == Self::True || (self == Self::Unknown && denies)
+    }
+
     fn not(self) -> Self {
         match self {
             Self::True => Self::False,
@@ -178,8 +183,8 @@ pub(crate) struct Condition {
     pub(crate) key_text: Box<str>,
     pub(crate) value_texts: Vec<Box<str>>,
     operator: Operator,
-    /// In lower case, tag keys after the slash included.
-    key: Box<str>,
+    /// Tag keys after the slash included.
+    key: Key,
     values: Values,
 }
 
@@ -209,7 +214,7 @@ impl Condition {
             operator_text: operator_text.into(),
             key_text: key.into(),
             operator,
-            key: key.to_ascii_lowercase().into(),
+            key: Key::new(key),
             values,
             value_texts,
         })
@@ -250,6 +255,11 @@ impl Condition {
             None if self.operator.negated => Truth::all(each),
             None => Truth::any(each),
         }
+    }
+
+    /// What the request has for its key.
+    pub(crate) fn found<'a>(&self, context: &'a Context) -> Option<&'a [String]> {
+        context.lookup(&self.key).map(|value| value.values())
     }
 
     /// Whether any value on the right matches `value`, negation aside.

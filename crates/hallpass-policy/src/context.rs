@@ -1,6 +1,6 @@
 //! The facts about a request which conditions and variables read.
 
-use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 /// The value of one condition key.
 ///
@@ -30,8 +30,28 @@ impl ContextValue {
 /// must never reach this map (GHSA-6r96).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    // Keys in lower case, as conditions and variables keep theirs.
-    keys: BTreeMap<String, ContextValue>,
+    // Sorted by the key's hash, then by the key.
+    entries: Vec<(Key, ContextValue)>,
+}
+
+/// A condition key in lower case with its hash, so that finding one in a context compares numbers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    hash: u64,
+    text: Box<str>,
+}
+
+impl Key {
+    pub(crate) fn new(text: &str) -> Self {
+        let text = text.to_ascii_lowercase().into_boxed_str();
+        // Fixed keys: the order is an implementation detail, and a collision costs one comparison of texts.
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&*text);
+        Self { hash, text }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
 }
 
 impl Context {
@@ -43,9 +63,7 @@ impl Context {
 
     /// Sets a single-valued key, replacing what it had.
     pub fn set(&mut self, key: &str, value: &str) -> &mut Self {
-        self.keys
-            .insert(key.to_ascii_lowercase(), ContextValue::One(value.to_owned()));
-        self
+        self.insert(key, ContextValue::One(value.to_owned()))
     }
 
     /// Sets a multivalued key, replacing what it had; an empty list is a key that is present without values.
@@ -55,8 +73,19 @@ impl Context {
         I::Item: Into<String>,
     {
         let values = values.into_iter().map(Into::into).collect();
-        self.keys
-            .insert(key.to_ascii_lowercase(), ContextValue::Many(values));
+        self.insert(key, ContextValue::Many(values))
+    }
+
+    fn insert(&mut self, key: &str, value: ContextValue) -> &mut Self {
+        let key = Key::new(key);
+        match self.entries.binary_search_by(|(known, _)| known.cmp(&key)) {
+            Ok(at) => {
+                if let Some((_, known)) = self.entries.get_mut(at) {
+                    *known = value;
+                }
+            }
+            Err(at) => self.entries.insert(at, (key, value)),
+        }
         self
     }
 
@@ -64,37 +93,32 @@ impl Context {
     ///
     /// For resource tags: two tags whose keys differ only by case share one condition key, and either may match.
     pub fn add(&mut self, key: &str, value: &str) -> &mut Self {
-        let key = key.to_ascii_lowercase();
         let value = value.to_owned();
-        let merged = match self.keys.remove(&key) {
+        let merged = match self.get(key) {
             None => ContextValue::One(value),
-            Some(ContextValue::One(first)) => ContextValue::Many(vec![first, value]),
-            Some(ContextValue::Many(mut values)) => {
-                values.push(value);
-                ContextValue::Many(values)
-            }
+            Some(known) => ContextValue::Many(known.values().iter().cloned().chain([value]).collect()),
         };
-        self.keys.insert(key, merged);
-        self
+        self.insert(key, merged)
     }
 
     /// The value of `key`, whatever the case it is written in.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&ContextValue> {
-        if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            self.keys.get(&key.to_ascii_lowercase())
-        } else {
-            self.keys.get(key)
-        }
+        self.lookup(&Key::new(key))
     }
 
-    /// All keys, in lower case and sorted, with their values.
+    /// All keys, in lower case and in no particular order, with their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ContextValue)> {
-        self.keys.iter().map(|(key, value)| (key.as_str(), value))
+        self.entries.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// The value of a key already in lower case.
-    pub(crate) fn lookup(&self, key: &str) -> Option<&ContextValue> {
-        self.keys.get(key)
+    /// The value of a key prepared before.
+    #[inline]
+    pub(crate) fn lookup(&self, key: &Key) -> Option<&ContextValue> {
+        let from = self.entries.partition_point(|(known, _)| known.hash < key.hash);
+        let same = self.entries.get(from..)?;
+        let mut same = same.iter().take_while(|(known, _)| known.hash == key.hash);
+        same.find(|(known, _)| known.text == key.text)
+            .map(|(_, value)| value)
     }
 }

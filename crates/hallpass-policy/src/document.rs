@@ -1,9 +1,11 @@
 //! The parsed policy: an immutable tree, compiled for evaluation, which remembers where everything stood.
 
 use crate::condition::Condition;
+use crate::context::Context;
 use crate::error::{PolicyError, Position};
+use crate::index::{Probe, Table};
 use crate::parse;
-use crate::pattern::Pattern;
+use crate::pattern::{Matched, Pattern};
 use crate::principal::PrincipalClause;
 use std::sync::Arc;
 
@@ -107,11 +109,74 @@ impl Policy {
     }
 }
 
+/// Lists longer than this are looked up rather than gone through.
+const LIST_LONG: usize = 8;
+
 /// A list of patterns, or everything but that list.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Clause {
     pub(crate) negated: bool,
     pub(crate) patterns: Vec<Pattern>,
+    /// From the text to the patterns that can match it.
+    table: Option<Box<Table>>,
+}
+
+impl Clause {
+    pub(crate) fn new(negated: bool, patterns: Vec<Pattern>) -> Self {
+        let table = (patterns.len() > LIST_LONG)
+            .then(|| Box::new(Table::new(patterns.iter().map(Pattern::head).zip(0..))));
+        Self {
+            negated,
+            patterns,
+            table,
+        }
+    }
+
+    /// Whether `Action` or `NotAction` covers the action. An empty list excludes nothing by name, and must not become
+    /// everything.
+    pub(crate) fn covers_action(&self, action: &str, probe: &Probe) -> bool {
+        let listed = match &self.table {
+            None => self.patterns.iter().any(|pattern| pattern.matches_action(action)),
+            Some(table) => self.any(table, probe, |pattern| pattern.matches_action(action)),
+        };
+        listed != self.negated && !self.patterns.is_empty()
+    }
+
+    /// Whether `Resource` or `NotResource` covers the resource.
+    ///
+    /// A pattern whose variable has no value matches nothing. In `NotResource` it therefore spares nothing from a
+    /// `Deny`; for an `Allow` the whole statement is void, or a missing tag would grant everything.
+    pub(crate) fn covers_resource(
+        &self,
+        resource: &str,
+        probe: &Probe,
+        context: &Context,
+        denies: bool,
+    ) -> bool {
+        let matches = |pattern: &Pattern| pattern.matches(resource, context) == Matched::Yes;
+        let listed = match &self.table {
+            None => self.patterns.iter().any(matches),
+            Some(table) => self.any(table, probe, matches),
+        };
+        if listed || !self.negated {
+            return listed != self.negated;
+        }
+        let unresolved = |pattern: &Pattern| {
+            pattern.has_variables() && pattern.matches(resource, context) == Matched::Unresolved
+        };
+        !self.patterns.is_empty() && (denies || !self.patterns.iter().any(unresolved))
+    }
+
+    fn any(&self, table: &Table, probe: &Probe, matches: impl Fn(&Pattern) -> bool) -> bool {
+        let mut listed = false;
+        table.candidates(probe, |numbers| {
+            let patterns = numbers
+                .iter()
+                .filter_map(|number| self.patterns.get(*number as usize));
+            listed = listed || patterns.into_iter().any(&matches);
+        });
+        listed
+    }
 }
 
 /// One statement of a policy.

@@ -14,15 +14,17 @@ pub struct Position {
 }
 
 impl Position {
+    /// Where every text starts.
+    pub const START: Self = Self {
+        line: 1,
+        column: 1,
+        offset: 0,
+    };
+
     /// The place of byte `offset` in `text`; past the end it is the end.
     #[must_use]
     pub fn of(text: &str, offset: usize) -> Self {
-        let start = Self {
-            line: 1,
-            column: 1,
-            offset: 0,
-        };
-        start.after(text.get(..offset).unwrap_or(text))
+        Self::START.after(text.get(..offset).unwrap_or(text))
     }
 
     /// This position moved past `text`.

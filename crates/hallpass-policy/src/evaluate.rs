@@ -3,13 +3,14 @@
 //! The combination is AWS's published logic ("Policy evaluation logic", "Cross-account policy evaluation logic",
 //! "AWS JSON policy elements: Principal").
 
-use crate::condition::Truth;
 use crate::context::Context;
-use crate::decision::{Considered, Decision, Effect, Outcome, StatementRef};
-use crate::document::{Clause, Policy, PolicyKind, Statement, StatementEffect};
-use crate::pattern::Matched;
+use crate::decision::{
+    Considered, Decision, Effect, FailedCondition, MatchedStatements, Outcome, StatementRef,
+};
+use crate::document::{PolicyKind, Statement, StatementEffect};
+use crate::group::PolicyGroup;
+use crate::index::Probe;
 use crate::principal::{Grant, PrincipalInfo, PrincipalKind};
-use std::sync::Arc;
 
 /// The one action nobody can be denied ("No permissions are required", STS API reference).
 const ALWAYS_ALLOWED: &str = "sts:GetCallerIdentity";
@@ -30,44 +31,24 @@ pub struct Request<'a> {
     pub context: &'a Context,
 }
 
-/// A policy and the name under which explanations mention it.
-#[derive(Debug, Clone)]
-pub struct NamedPolicy {
-    /// A policy ARN, or words such as `role/demo inline s3_access`.
-    pub name: Arc<str>,
-    /// The policy.
-    pub policy: Arc<Policy>,
-}
-
-impl NamedPolicy {
-    /// Names a policy.
-    #[must_use]
-    pub fn new(name: &str, policy: Policy) -> Self {
-        Self {
-            name: name.into(),
-            policy: Arc::new(policy),
-        }
-    }
-}
-
 /// All policies that bear on one request. `None` means that this kind of limit is not in force; an empty list means
 /// that it is, and allows nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PolicySet<'a> {
-    /// Of the user and its groups, or of the role, or of the federated user's parent.
-    pub identity: &'a [NamedPolicy],
-    /// Of the resource.
-    pub resource: &'a [NamedPolicy],
+    /// Of the user and its groups, or of the role, or of the federated user's parent. `None` is as good as empty.
+    pub identity: Option<&'a PolicyGroup>,
+    /// Of the resource. `None` is as good as empty, except for a KMS key: its policy must allow once it is known.
+    pub resource: Option<&'a PolicyGroup>,
     /// Passed when the session was made.
-    pub session: Option<&'a [NamedPolicy]>,
+    pub session: Option<&'a PolicyGroup>,
     /// The permissions boundary of the user or role.
-    pub boundary: Option<&'a NamedPolicy>,
-    /// Service control policies of the principal's account, one list per level (root, each unit, account): each
+    pub boundary: Option<&'a PolicyGroup>,
+    /// Service control policies of the principal's account, one group per level (root, each unit, account): each
     /// level must allow. `None` for a management account.
-    pub service_control: Option<&'a [Vec<NamedPolicy>]>,
+    pub service_control: Option<&'a [PolicyGroup]>,
     /// Resource control policies of the resource's account. They only deny: the policy that allows everything is
     /// attached by AWS and cannot be removed.
-    pub resource_control: Option<&'a [NamedPolicy]>,
+    pub resource_control: Option<&'a PolicyGroup>,
 }
 
 /// Decides a request. Total: it never fails, and what cannot be decided is denied.
@@ -91,7 +72,7 @@ pub fn evaluate_explained(request: &Request<'_>, policies: &PolicySet<'_>) -> (D
 /// that is enough if it names the user, role or session; where it names the account, and across accounts, the
 /// caller's policies must allow as well. Services and federated bearers need nothing but the trust policy.
 #[must_use]
-pub fn evaluate_trust(request: &Request<'_>, trust: &NamedPolicy, caller: &PolicySet<'_>) -> Decision {
+pub fn evaluate_trust(request: &Request<'_>, trust: &PolicyGroup, caller: &PolicySet<'_>) -> Decision {
     Evaluation::new(request, caller, Some(trust)).decide()
 }
 
@@ -99,7 +80,7 @@ pub fn evaluate_trust(request: &Request<'_>, trust: &NamedPolicy, caller: &Polic
 #[must_use]
 pub fn evaluate_trust_explained(
     request: &Request<'_>,
-    trust: &NamedPolicy,
+    trust: &PolicyGroup,
     caller: &PolicySet<'_>,
 ) -> (Decision, Vec<Considered>) {
     let mut evaluation = Evaluation::new(request, caller, Some(trust));
@@ -110,30 +91,23 @@ pub fn evaluate_trust_explained(
 
 #[derive(Clone, Copy)]
 struct Hit<'a> {
-    policy: &'a NamedPolicy,
+    group: &'a PolicyGroup,
+    number: u32,
     kind: PolicyKind,
-    index: usize,
-    statement: &'a Statement,
 }
 
 impl Hit<'_> {
     fn reference(&self) -> StatementRef {
-        StatementRef {
-            policy: Arc::clone(&self.policy.name),
-            kind: self.kind,
-            sid: self.statement.sid.clone(),
-            index: self.index,
-            position: self.statement.position,
-            end: self.statement.end,
-        }
+        StatementRef::new(self.group, self.number, self.kind)
     }
 }
 
 /// What one kind of policy says.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Verdict<'a> {
+    /// The first statement that denies.
     deny: Option<Hit<'a>>,
-    /// The strongest grant.
+    /// The strongest grant, and the first statement that gives it.
     allow: Option<(Grant, Hit<'a>)>,
 }
 
@@ -149,21 +123,57 @@ impl<'a> Verdict<'a> {
     fn hit(&self) -> Option<Hit<'a>> {
         self.allow.map(|(_, hit)| hit)
     }
+
+    /// Whether a statement, if it applied, could change anything.
+    fn awaits(&self, effect: StatementEffect, number: u32) -> bool {
+        match effect {
+            StatementEffect::Deny => self.deny.is_none_or(|hit| number < hit.number),
+            StatementEffect::Allow => self
+                .allow
+                .is_none_or(|(grant, hit)| grant < Grant::Direct || number < hit.number),
+        }
+    }
+
+    /// Takes a statement that applies into account.
+    fn take(&mut self, effect: StatementEffect, grant: Grant, hit: Hit<'a>) {
+        match effect {
+            StatementEffect::Deny => self.deny = Some(hit),
+            StatementEffect::Allow => {
+                let better = self.allow.is_none_or(|(known, first)| {
+                    grant > known || (grant == known && hit.number < first.number)
+                });
+                if better {
+                    self.allow = Some((grant, hit));
+                }
+            }
+        }
+    }
+}
+
+/// What all levels of service control policies say together.
+#[derive(Default)]
+struct Levels<'a> {
+    deny: Option<Hit<'a>>,
+    silent: bool,
 }
 
 struct Evaluation<'a> {
     request: Request<'a>,
     policies: PolicySet<'a>,
-    trust: Option<&'a NamedPolicy>,
+    trust: Option<&'a PolicyGroup>,
+    action: Probe,
+    resource: Probe,
     trace: Option<Vec<Considered>>,
 }
 
 impl<'a> Evaluation<'a> {
-    fn new(request: &Request<'a>, policies: &PolicySet<'a>, trust: Option<&'a NamedPolicy>) -> Self {
+    fn new(request: &Request<'a>, policies: &PolicySet<'a>, trust: Option<&'a PolicyGroup>) -> Self {
         Self {
             request: *request,
             policies: *policies,
             trust,
+            action: Probe::folded(request.action),
+            resource: Probe::new(request.resource),
             trace: None,
         }
     }
@@ -188,36 +198,33 @@ impl<'a> Evaluation<'a> {
         if !unsigned && self.request.action.eq_ignore_ascii_case(ALWAYS_ALLOWED) {
             return Decision {
                 effect: Effect::Allow,
-                matched: Vec::new(),
+                matched: MatchedStatements::default(),
                 denied_by: None,
             };
         }
 
-        let levels = service_control.unwrap_or_default();
-        let levels = levels
-            .iter()
-            .map(|level| self.scan(PolicyKind::ServiceControl, level))
-            .collect::<Vec<_>>();
-        let control = self.scan(PolicyKind::ResourceControl, resource_control.unwrap_or_default());
+        let levels = self.levels(service_control.unwrap_or_default());
+        let control = self.scan(PolicyKind::ResourceControl, resource_control);
+        let owns_key = self.trust.is_none() && self.is_key();
+        let must_allow = self.trust.is_some() || (owns_key && resource.is_some());
         let resource = match self.trust {
-            Some(trust) => self.scan(PolicyKind::Trust, std::slice::from_ref(trust)),
+            Some(trust) => self.scan(PolicyKind::Trust, Some(trust)),
             None => self.scan(PolicyKind::Resource, resource),
         };
         let identity = self.scan(PolicyKind::Identity, identity);
         let bounded = boundary.is_some();
-        let boundary = self.scan(
-            PolicyKind::Boundary,
-            boundary.map(std::slice::from_ref).unwrap_or_default(),
-        );
+        let boundary = self.scan(PolicyKind::Boundary, boundary);
         let limited = session.is_some();
-        let session = self.scan(PolicyKind::Session, session.unwrap_or_default());
+        let session = self.scan(PolicyKind::Session, session);
 
         let verdicts = [&control, &resource, &identity, &boundary, &session];
-        let denial = levels.iter().chain(verdicts).find_map(|verdict| verdict.deny);
+        let denial = levels
+            .deny
+            .or_else(|| verdicts.iter().find_map(|verdict| verdict.deny));
         if let Some(hit) = denial {
             return Decision {
                 effect: Effect::ExplicitDeny,
-                matched: vec![hit.reference()],
+                matched: [hit.reference()].into_iter().collect(),
                 denied_by: Some(hit.kind),
             };
         }
@@ -250,7 +257,7 @@ impl<'a> Evaluation<'a> {
 
         let result = if unsigned {
             resource.grant().map(|_| ()).ok_or(resource_kind)
-        } else if levels.iter().any(|level| !level.allows()) {
+        } else if levels.silent {
             Err(PolicyKind::ServiceControl)
         } else if !self.same_account() {
             both
@@ -261,22 +268,26 @@ impl<'a> Evaluation<'a> {
                 Some(Grant::Role) if !session_allows => Err(PolicyKind::Session),
                 Some(Grant::Role) => Ok(()),
                 Some(Grant::Account) => own,
-                None if self.trust.is_some() => Err(PolicyKind::Trust),
+                None if must_allow => Err(resource_kind),
                 None => own,
             }
         };
         match result {
             Err(kind) => Decision {
                 effect: Effect::ImplicitDeny,
-                matched: Vec::new(),
+                matched: MatchedStatements::default(),
                 denied_by: Some(kind),
             },
             Ok(()) => {
                 let hits = [&resource, &identity, &boundary, &session];
-                let hits = hits.into_iter().chain(&levels).filter_map(Verdict::hit);
+                let hits = hits.into_iter().filter_map(Verdict::hit);
+                // Only an allow asks the levels again, for the names of their statements.
+                let levels = service_control.unwrap_or_default().iter();
+                let levels =
+                    levels.filter_map(|level| self.look(PolicyKind::ServiceControl, level, None).hit());
                 Decision {
                     effect: Effect::Allow,
-                    matched: hits.map(|hit| hit.reference()).collect(),
+                    matched: hits.chain(levels).map(|hit| hit.reference()).collect(),
                     denied_by: None,
                 }
             }
@@ -301,49 +312,91 @@ impl<'a> Evaluation<'a> {
             .is_none_or(|account| account == own.as_str())
     }
 
-    /// Goes through the statements of one kind of policy.
-    fn scan(&mut self, kind: PolicyKind, policies: &'a [NamedPolicy]) -> Verdict<'a> {
+    /// Whether the resource is a KMS key, whose policy must allow whatever identity policies say ("Key policies in AWS
+    /// KMS").
+    fn is_key(&self) -> bool {
+        let mut parts = self.request.resource.splitn(6, ':').skip(2);
+        parts.next() == Some("kms") && parts.nth(2).is_some_and(|name| name.starts_with("key/"))
+    }
+
+    /// Asks each level of service control policies.
+    fn levels(&mut self, levels: &'a [PolicyGroup]) -> Levels<'a> {
+        let mut all = Levels::default();
+        for level in levels {
+            let verdict = self.scan(PolicyKind::ServiceControl, Some(level));
+            all.deny = all.deny.or(verdict.deny);
+            all.silent |= !verdict.allows();
+        }
+        all
+    }
+
+    /// Asks the policies of one kind, noting every statement when an explanation is wanted.
+    fn scan(&mut self, kind: PolicyKind, group: Option<&'a PolicyGroup>) -> Verdict<'a> {
+        let Some(group) = group else {
+            return Verdict::default();
+        };
+        let mut trace = self.trace.take();
+        let verdict = self.look(kind, group, trace.as_mut());
+        self.trace = trace;
+        verdict
+    }
+
+    fn look(
+        &self,
+        kind: PolicyKind,
+        group: &'a PolicyGroup,
+        trace: Option<&mut Vec<Considered>>,
+    ) -> Verdict<'a> {
         let mut verdict = Verdict::default();
-        for policy in policies {
-            for (index, statement) in policy.policy.statements.iter().enumerate() {
-                let hit = Hit {
-                    policy,
-                    kind,
-                    index,
-                    statement,
-                };
-                let applied = self.apply(kind, statement);
-                if let Some(trace) = &mut self.trace {
-                    trace.push(Considered {
-                        statement: hit.reference(),
-                        effect: statement.effect,
-                        outcome: applied.as_ref().err().map_or(Outcome::Applied, Miss::outcome),
-                    });
-                }
-                match (applied, statement.effect) {
-                    (Err(_), _) => {}
-                    (Ok(_), StatementEffect::Deny) if self.trace.is_none() => {
-                        return Verdict {
-                            deny: Some(hit),
-                            allow: None,
-                        };
-                    }
-                    (Ok(_), StatementEffect::Deny) => {
-                        verdict.deny.get_or_insert(hit);
-                    }
-                    (Ok(grant), StatementEffect::Allow) => {
-                        if verdict.grant() < Some(grant) {
-                            verdict.allow = Some((grant, hit));
-                        }
-                    }
-                }
+        if let Some(trace) = trace {
+            for number in 0..group.len() {
+                self.consider(kind, group, number, &mut verdict, Some(trace));
+            }
+        } else if group.is_indexed() {
+            group.candidates(&self.action, &self.resource, |number| {
+                self.consider(kind, group, number, &mut verdict, None);
+            });
+        } else {
+            for number in 0..group.len() {
+                self.consider(kind, group, number, &mut verdict, None);
             }
         }
         verdict
     }
 
+    /// Lets one statement bear on the verdict.
+    fn consider(
+        &self,
+        kind: PolicyKind,
+        group: &'a PolicyGroup,
+        number: u32,
+        verdict: &mut Verdict<'a>,
+        trace: Option<&mut Vec<Considered>>,
+    ) {
+        let Some((_, _, statement)) = group.statement(number) else {
+            return;
+        };
+        if trace.is_none() && !verdict.awaits(statement.effect, number) {
+            return;
+        }
+        let hit = Hit { group, number, kind };
+        let applied = self.apply(kind, statement);
+        if let Some(trace) = trace {
+            trace.push(Considered {
+                statement: hit.reference(),
+                effect: statement.effect,
+                outcome: applied.map_or_else(|miss| self.outcome(miss, statement), |_| Outcome::Applied),
+            });
+        }
+        if let Ok(grant) = applied
+            && verdict.awaits(statement.effect, number)
+        {
+            verdict.take(statement.effect, grant, hit);
+        }
+    }
+
     /// Whether a statement applies, and how far a grant of it reaches.
-    fn apply(&self, kind: PolicyKind, statement: &'a Statement) -> Result<Grant, Miss<'a>> {
+    fn apply(&self, kind: PolicyKind, statement: &Statement) -> Result<Grant, Miss> {
         let Request {
             principal,
             action,
@@ -352,17 +405,11 @@ impl<'a> Evaluation<'a> {
             ..
         } = self.request;
         let denies = statement.effect == StatementEffect::Deny;
-        let names_action = statement
-            .actions
-            .patterns
-            .iter()
-            .any(|pattern| pattern.matches_action(action));
-        // An empty list excludes nothing by name, and must not become everything.
-        if names_action == statement.actions.negated || statement.actions.patterns.is_empty() {
+        if !statement.actions.covers_action(action, &self.action) {
             return Err(Miss::Action);
         }
         if let Some(clause) = &statement.resources
-            && !covers(clause, resource, context, denies)
+            && !clause.covers_resource(resource, &self.resource, context, denies)
         {
             return Err(Miss::Resource);
         }
@@ -380,55 +427,46 @@ impl<'a> Evaluation<'a> {
             (_, _) => Grant::Direct,
         };
         for condition in &statement.conditions {
-            match condition.evaluate(context) {
-                Truth::True => {}
-                Truth::Unknown if denies => {}
-                Truth::Unknown | Truth::False => {
-                    return Err(Miss::Condition {
-                        operator: &condition.operator_text,
-                        key: &condition.key_text,
-                    });
-                }
+            if !condition.evaluate(context).binds(denies) {
+                return Err(Miss::Condition);
             }
         }
         Ok(grant)
     }
+
+    fn outcome(&self, miss: Miss, statement: &Statement) -> Outcome {
+        let context = self.request.context;
+        let denies = statement.effect == StatementEffect::Deny;
+        match miss {
+            Miss::Action => Outcome::ActionMismatch,
+            Miss::Resource => Outcome::ResourceMismatch,
+            Miss::Principal => Outcome::PrincipalMismatch,
+            Miss::Condition => Outcome::ConditionsFailed(
+                statement
+                    .conditions
+                    .iter()
+                    .filter(|condition| !condition.evaluate(context).binds(denies))
+                    .map(|condition| FailedCondition {
+                        operator: condition.operator_text.to_string(),
+                        key: condition.key_text.to_string(),
+                        wanted: condition
+                            .value_texts
+                            .iter()
+                            .map(|value| value.to_string())
+                            .collect(),
+                        found: condition.found(context).map(<[String]>::to_vec),
+                    })
+                    .collect(),
+            ),
+        }
+    }
 }
 
-/// Why a statement does not apply, without copies.
-enum Miss<'a> {
+/// Why a statement does not apply.
+#[derive(Clone, Copy)]
+enum Miss {
     Action,
     Resource,
     Principal,
-    Condition { operator: &'a str, key: &'a str },
-}
-
-impl Miss<'_> {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::Action => Outcome::ActionMismatch,
-            Self::Resource => Outcome::ResourceMismatch,
-            Self::Principal => Outcome::PrincipalMismatch,
-            Self::Condition { operator, key } => Outcome::ConditionFailed {
-                operator: (*operator).to_owned(),
-                key: (*key).to_owned(),
-            },
-        }
-    }
-}
-
-/// Whether `Resource` or `NotResource` covers the resource.
-///
-/// A pattern whose variable has no value matches nothing. In `NotResource` it therefore spares nothing from a
-/// `Deny`; for an `Allow` the whole statement is void, or a missing tag would grant everything.
-fn covers(clause: &Clause, resource: &str, context: &Context, denies: bool) -> bool {
-    let mut unresolved = false;
-    for pattern in &clause.patterns {
-        match pattern.matches(resource, context) {
-            Matched::Yes => return !clause.negated,
-            Matched::No => {}
-            Matched::Unresolved => unresolved = true,
-        }
-    }
-    clause.negated && !clause.patterns.is_empty() && (denies || !unresolved)
+    Condition,
 }

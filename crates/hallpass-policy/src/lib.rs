@@ -19,6 +19,8 @@ mod decision;
 mod document;
 mod error;
 mod evaluate;
+mod group;
+mod index;
 mod json;
 mod parse;
 mod pattern;
@@ -27,12 +29,13 @@ mod resource;
 mod variable;
 
 pub use context::{Context, ContextValue};
-pub use decision::{Considered, Decision, Effect, Outcome, StatementRef};
+pub use decision::{Considered, Decision, Effect, FailedCondition, MatchedStatements, Outcome, StatementRef};
 pub use document::{Policy, PolicyKind, Statement, StatementEffect, Version};
 pub use error::{PolicyError, PolicyErrorCode, Position};
 pub use evaluate::{
-    NamedPolicy, PolicySet, Request, evaluate, evaluate_explained, evaluate_trust, evaluate_trust_explained,
+    PolicySet, Request, evaluate, evaluate_explained, evaluate_trust, evaluate_trust_explained,
 };
+pub use group::{NamedPolicy, PolicyGroup};
 pub use json::DEPTH_MAX;
 pub use parse::{DOCUMENT_BYTES_MAX, VALUES_MAX};
 pub use principal::{PrincipalClause, PrincipalEntry, PrincipalInfo, PrincipalKind, PrincipalName};

@@ -523,12 +523,7 @@ impl Parser<'_> {
 }
 
 fn clause(list: Option<&List<'_>>, compile: impl Fn(&str) -> Pattern) -> Clause {
-    Clause {
-        negated: list.is_some_and(|list| list.negated),
-        patterns: list
-            .iter()
-            .flat_map(|list| &list.texts)
-            .map(|text| compile(text.text))
-            .collect(),
-    }
+    let texts = list.iter().flat_map(|list| &list.texts);
+    let patterns = texts.map(|text| compile(text.text)).collect();
+    Clause::new(list.is_some_and(|list| list.negated), patterns)
 }

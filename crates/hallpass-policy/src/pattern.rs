@@ -4,6 +4,7 @@
 //! and ARN conditions (a star stays inside its colon-delimited segment).
 
 use crate::context::Context;
+use crate::index::Head;
 use crate::variable::{Piece, Variable, pieces};
 
 /// Fields of an ARN before the resource part; the text after the fifth colon is one field.
@@ -134,6 +135,24 @@ impl Pattern {
     /// The text as the policy has it.
     pub(crate) fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The literal text it begins with; nothing for a pattern that can never match, which is looked at regardless.
+    pub(crate) fn head(&self) -> Head<'_> {
+        match &self.shape {
+            Shape::Everything | Shape::Nothing => Head::Start(""),
+            Shape::Literal(text) => Head::Exact(text),
+            Shape::Prefix(text) => Head::Start(text),
+            Shape::Tokens(tokens) | Shape::Template(tokens) => match tokens.first() {
+                Some(Token::Text(text)) => Head::Start(text),
+                _ => Head::Start(""),
+            },
+        }
+    }
+
+    /// True when a variable stands in it, or one that can never have a value.
+    pub(crate) fn has_variables(&self) -> bool {
+        matches!(self.shape, Shape::Template(_) | Shape::Nothing)
     }
 
     /// Compares with `text`, byte for byte.

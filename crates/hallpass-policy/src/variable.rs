@@ -1,12 +1,12 @@
 //! Policy variables: `${key}`, `${key, 'default'}` and the three escapes `${*}`, `${?}`, `${$}`.
 
-use crate::context::{Context, ContextValue};
+use crate::context::{Context, ContextValue, Key};
 
 /// A reference to a condition key inside a policy string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
-    /// In lower case; `None` for text between the braces that is no variable, which then has no value either.
-    key: Option<Box<str>>,
+    /// `None` for text between the braces that is no variable, which then has no value either.
+    key: Option<Key>,
     default: Option<Box<str>>,
 }
 
@@ -41,14 +41,14 @@ impl Variable {
         };
         let valid = !key.is_empty() && !key.contains(char::is_whitespace);
         Self {
-            key: valid.then(|| key.to_ascii_lowercase().into()),
+            key: valid.then(|| Key::new(key)),
             default: default.filter(|_| valid),
         }
     }
 
     /// The text to put in its place; `None` when the key is absent without a default, or multivalued.
     pub(crate) fn resolve<'a>(&'a self, context: &'a Context) -> Option<&'a str> {
-        match context.lookup(self.key.as_deref()?) {
+        match context.lookup(self.key.as_ref()?) {
             Some(ContextValue::One(value)) => Some(value),
             Some(ContextValue::Many(_)) => None,
             None => self.default.as_deref(),

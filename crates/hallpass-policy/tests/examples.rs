@@ -247,7 +247,7 @@ fn every_level_of_service_control_must_allow() {
             r#"{"Effect":"Allow","Action":"ec2:*","Resource":"*"}"#,
         )
     };
-    let says = |levels: &[Vec<NamedPolicy>]| {
+    let says = |levels: &[PolicyGroup]| {
         let set = PolicySet {
             identity: one(&all),
             service_control: Some(levels),
@@ -255,9 +255,15 @@ fn every_level_of_service_control_must_allow() {
         };
         evaluate(&get(&user, &none), &set).is_allow()
     };
-    assert!(says(&[vec![wide()], vec![ec2(), wide()]]));
-    assert!(!says(&[vec![wide()], vec![ec2()]]));
-    assert!(!says(&[vec![]]));
+    let both = ec2()
+        .policies()
+        .iter()
+        .chain(wide().policies())
+        .cloned()
+        .collect();
+    assert!(says(&[wide(), both]));
+    assert!(!says(&[wide(), ec2()]));
+    assert!(!says(&[PolicyGroup::default()]));
     assert!(says(&[]));
 }
 
@@ -282,25 +288,31 @@ fn an_explanation_names_what_kept_each_statement_from_applying() {
     assert_eq!(decision, evaluate(&get(&user, &keys), &set));
     let outcomes = considered
         .into_iter()
-        .map(|one| (one.statement.kind, one.outcome))
+        .map(|one| (one.statement.kind(), one.outcome))
         .collect::<Vec<_>>();
-    let failed = Outcome::ConditionFailed {
+    let failed = FailedCondition {
         operator: "IpAddress".to_owned(),
         key: "aws:SourceIp".to_owned(),
+        wanted: vec!["203.0.113.0/24".to_owned()],
+        found: Some(vec!["198.51.100.1".to_owned()]),
     };
+    assert_eq!(
+        failed.to_string(),
+        "IpAddress aws:SourceIp wants \"203.0.113.0/24\", the request has \"198.51.100.1\""
+    );
     assert_eq!(
         outcomes,
         [
             (PolicyKind::Resource, Outcome::PrincipalMismatch),
             (PolicyKind::Identity, Outcome::ActionMismatch),
             (PolicyKind::Identity, Outcome::ResourceMismatch),
-            (PolicyKind::Identity, failed),
+            (PolicyKind::Identity, Outcome::ConditionsFailed(vec![failed])),
         ]
     );
     let allowed = evaluate(&get(&user, &context(&[("aws:SourceIp", "203.0.113.1")])), &set);
     assert_eq!(allowed.matched.len(), 1);
     assert_eq!(
-        allowed.matched[0].to_string(),
+        allowed.matched.iter().next().unwrap().to_string(),
         "Identity statement 3 \"c\" (line 3, column 12)"
     );
 }

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use hallpass_policy::*;
 
-fn resource_says(who: &PrincipalInfo, policy: &NamedPolicy, rest: PolicySet<'_>) -> bool {
+fn resource_says(who: &PrincipalInfo, policy: &PolicyGroup, rest: PolicySet<'_>) -> bool {
     let mut keys = Context::new();
     who.fill(&mut keys);
     evaluate(
@@ -141,7 +141,7 @@ fn fact_04_a_trust_policy_keeps_unique_ids_and_principal_arn_survives() {
     assert!(evaluate_trust(&assume(&user(), &none), &stored, &set).is_allow());
     assert!(!evaluate_trust(&assume(&recreated, &none), &stored, &set).is_allow());
     assert!(evaluate_trust(&assume(&role(), &none), &trust(&aws(ROLE_ID)), &set).is_allow());
-    let clause = stored.policy.statements()[0].principals().unwrap();
+    let clause = stored.policies()[0].policy.statements()[0].principals().unwrap();
     assert_eq!(
         clause.entries[0].name,
         PrincipalName::UniqueId(USER_ID.to_owned())
@@ -830,7 +830,7 @@ fn fact_25_who_a_resource_policy_names_decides_what_limits_the_grant() {
         ..PolicySet::default()
     };
     let limited = PolicySet {
-        session: Some(one(&session)),
+        session: one(&session),
         ..PolicySet::default()
     };
     for (who, name, within_boundary, within_session) in [
@@ -852,7 +852,7 @@ fn fact_25_who_a_resource_policy_names_decides_what_limits_the_grant() {
 #[test]
 fn fact_26_not_principal_denies_all_whose_every_name_is_not_listed() {
     let all = allow_all(PolicyKind::Identity);
-    let spared = |who: &PrincipalInfo, listed: &[&str], boundary: Option<&NamedPolicy>| {
+    let spared = |who: &PrincipalInfo, listed: &[&str], boundary: Option<&PolicyGroup>| {
         let names = listed
             .iter()
             .map(|name| format!("\"{name}\""))
@@ -915,7 +915,7 @@ fn fact_27_a_federated_user_without_session_policy_has_only_what_resources_grant
         evaluate(
             &get(&bob, &none),
             &PolicySet {
-                session: Some(one(&passed)),
+                session: one(&passed),
                 ..parent
             }
         )
@@ -1117,12 +1117,12 @@ fn fact_39_a_denial_names_one_kind_of_policy() {
     );
     assert_eq!(
         message(&PolicySet {
-            session: Some(&[]),
+            session: Some(&PolicyGroup::default()),
             ..with
         }),
         format!("{start} because no session policy allows the s3:GetObject action")
     );
-    let levels = [vec![allow_all(PolicyKind::ServiceControl)], vec![]];
+    let levels = [allow_all(PolicyKind::ServiceControl), PolicyGroup::default()];
     assert_eq!(
         message(&PolicySet {
             service_control: Some(&levels),
@@ -1136,7 +1136,7 @@ fn fact_39_a_denial_names_one_kind_of_policy() {
     );
     assert_eq!(
         message(&PolicySet {
-            resource_control: Some(one(&control)),
+            resource_control: one(&control),
             ..with
         }),
         format!("{start} with an explicit deny in a resource control policy")

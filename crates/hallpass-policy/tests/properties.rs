@@ -130,41 +130,41 @@ fn keys() -> impl Strategy<Value = Context> {
     })
 }
 
-fn decide(kind: PolicyKind, policies: &[NamedPolicy], request: &Request<'_>) -> Decision {
-    let all = [allow_all(PolicyKind::Identity)];
-    let levels = [policies.to_vec()];
+fn decide(kind: PolicyKind, policies: &PolicyGroup, request: &Request<'_>) -> Decision {
+    let all = allow_all(PolicyKind::Identity);
+    let levels = [policies.clone()];
     let set = PolicySet {
-        identity: &all,
+        identity: one(&all),
         ..PolicySet::default()
     };
     match kind {
         PolicyKind::Identity => evaluate(
             request,
             &PolicySet {
-                identity: policies,
+                identity: one(policies),
                 ..set
             },
         ),
         PolicyKind::Resource => evaluate(
             request,
             &PolicySet {
-                identity: &[],
-                resource: policies,
+                identity: None,
+                resource: one(policies),
                 ..set
             },
         ),
-        PolicyKind::Trust => evaluate_trust(request, &policies[0], &set),
+        PolicyKind::Trust => evaluate_trust(request, policies, &set),
         PolicyKind::Session => evaluate(
             request,
             &PolicySet {
-                session: Some(policies),
+                session: one(policies),
                 ..set
             },
         ),
         PolicyKind::Boundary => evaluate(
             request,
             &PolicySet {
-                boundary: policies.first(),
+                boundary: one(policies),
                 ..set
             },
         ),
@@ -178,7 +178,7 @@ fn decide(kind: PolicyKind, policies: &[NamedPolicy], request: &Request<'_>) -> 
         PolicyKind::ResourceControl => evaluate(
             request,
             &PolicySet {
-                resource_control: Some(policies),
+                resource_control: one(policies),
                 ..set
             },
         ),
@@ -197,7 +197,7 @@ proptest! {
         let (user, role) = (user(), role());
         for kind in KINDS {
             let Ok(parsed) = Policy::parse(&text, kind) else { continue };
-            let policies = [NamedPolicy::new("p", parsed)];
+            let policies = PolicyGroup::from(NamedPolicy::new("p", parsed));
             for principal in [&user, &role] {
                 let request = get(principal, &context);
                 let decision = decide(kind, &policies, &request);
@@ -207,7 +207,7 @@ proptest! {
                 let deny = extra.replacen("Allow", "Deny", 1).replacen("\"deny\"", "\"Deny\"", 1);
                 let one = format!(r#"{{"Version":"2012-10-17","Statement":[{deny}]}}"#);
                 if let Ok(deny) = Policy::parse(&one, kind) {
-                    let both = [policies[0].clone(), NamedPolicy::new("d", deny)];
+                    let both = policies.replacing(NamedPolicy::new("d", deny));
                     prop_assert!(decision.is_allow() || !decide(kind, &both, &request).is_allow());
                 }
             }
@@ -219,10 +219,10 @@ proptest! {
         let user = user();
         for kind in [PolicyKind::Identity, PolicyKind::Resource] {
             let Ok(parsed) = Policy::parse(&text, kind) else { continue };
-            let policies = [NamedPolicy::new("p", parsed)];
+            let policies = PolicyGroup::from(NamedPolicy::new("p", parsed));
             let set = match kind {
-                PolicyKind::Identity => PolicySet { identity: &policies, ..PolicySet::default() },
-                _ => PolicySet { resource: &policies, ..PolicySet::default() },
+                PolicyKind::Identity => PolicySet { identity: one(&policies), ..PolicySet::default() },
+                _ => PolicySet { resource: one(&policies), ..PolicySet::default() },
             };
             let (decision, considered) = evaluate_explained(&get(&user, &context), &set);
             prop_assert_eq!(&decision, &evaluate(&get(&user, &context), &set));
@@ -265,7 +265,7 @@ fn the_generator_makes_documents_that_parse_and_decide_both_ways() {
             let Ok(parsed) = Policy::parse(&text, kind) else {
                 continue;
             };
-            match decide(kind, &[NamedPolicy::new("p", parsed)], &get(&user, &none)).effect {
+            match decide(kind, &NamedPolicy::new("p", parsed).into(), &get(&user, &none)).effect {
                 Effect::Allow => allowed += 1,
                 Effect::ExplicitDeny => denied += 1,
                 Effect::ImplicitDeny => {}

@@ -130,7 +130,9 @@ fn time_of_day(time: &str) -> Option<(i64, u32)> {
             if !fits || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
                 return None;
             }
-            format!("{digits:0<9}").parse().ok()?
+            let missing = FRACTION_DIGITS_MAX.saturating_sub(digits.len());
+            let scale = 10u32.checked_pow(u32::try_from(missing).ok()?)?;
+            digits.parse::<u32>().ok()?.checked_mul(scale)?
         }
     };
     Some((hour * 3600 + minute * 60 + second, nanoseconds))

@@ -6,15 +6,15 @@ use std::cmp::Ordering;
 /// A decimal number as written, without the zeros that carry no value. Floating point would call
 /// 9007199254740993 and 9007199254740992 equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Decimal {
+struct Decimal<T> {
     negative: bool,
-    whole: Box<str>,
-    fraction: Box<str>,
+    whole: T,
+    fraction: T,
 }
 
-impl Decimal {
+impl<'a> Decimal<&'a str> {
     /// Reads an optional sign, digits, and optionally a point with digits. Exponents are refused.
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &'a str) -> Option<Self> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(digits) => (true, digits),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -33,19 +33,19 @@ impl Decimal {
         let zero = whole.is_empty() && fraction.is_empty();
         Some(Self {
             negative: negative && !zero,
-            whole: whole.into(),
-            fraction: fraction.into(),
+            whole,
+            fraction,
         })
     }
 
-    fn compare(&self, other: &Self) -> Ordering {
+    fn compare(&self, other: &Decimal<Box<str>>) -> Ordering {
         let magnitude = || {
             let whole = self
                 .whole
                 .len()
                 .cmp(&other.whole.len())
-                .then_with(|| self.whole.cmp(&other.whole));
-            whole.then_with(|| self.fraction.cmp(&other.fraction))
+                .then_with(|| self.whole.cmp(&*other.whole));
+            whole.then_with(|| self.fraction.cmp(&*other.fraction))
         };
         match (self.negative, other.negative) {
             (false, true) => Ordering::Greater,
@@ -56,10 +56,20 @@ impl Decimal {
     }
 }
 
+impl From<Decimal<&str>> for Decimal<Box<str>> {
+    fn from(borrowed: Decimal<&str>) -> Self {
+        Self {
+            negative: borrowed.negative,
+            whole: borrowed.whole.into(),
+            fraction: borrowed.fraction.into(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Values {
     compare: Compare,
-    numbers: Vec<Decimal>,
+    numbers: Vec<Decimal<Box<str>>>,
 }
 
 impl Values {
@@ -67,7 +77,7 @@ impl Values {
     pub(super) fn parse(compare: Compare, texts: &[Box<str>]) -> Option<Self> {
         let numbers = texts
             .iter()
-            .map(|text| Decimal::parse(text))
+            .map(|text| Decimal::parse(text).map(Into::into))
             .collect::<Option<_>>()?;
         Some(Self { compare, numbers })
     }

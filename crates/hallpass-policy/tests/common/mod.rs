@@ -27,31 +27,31 @@ pub fn role() -> PrincipalInfo {
     PrincipalInfo::role_session(ACCOUNT.parse().unwrap(), SESSION, ROLE, ROLE_ID)
 }
 
-pub fn named(kind: PolicyKind, text: &str) -> NamedPolicy {
+pub fn named(kind: PolicyKind, text: &str) -> PolicyGroup {
     let policy = Policy::parse(text, kind).unwrap_or_else(|error| panic!("{error}: {text}"));
-    NamedPolicy::new(&format!("{kind:?}"), policy)
+    NamedPolicy::new(&format!("{kind:?}"), policy).into()
 }
 
 /// A policy in the current version around these statements.
-pub fn policy(kind: PolicyKind, statements: &str) -> NamedPolicy {
+pub fn policy(kind: PolicyKind, statements: &str) -> PolicyGroup {
     named(
         kind,
         &format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#),
     )
 }
 
-pub fn allow_all(kind: PolicyKind) -> NamedPolicy {
+pub fn allow_all(kind: PolicyKind) -> PolicyGroup {
     policy(kind, r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#)
 }
 
 /// A resource policy allowing `s3:GetObject` to the principal.
-pub fn bucket(principal: &str) -> NamedPolicy {
+pub fn bucket(principal: &str) -> PolicyGroup {
     let statement =
         format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"*"}}"#);
     policy(PolicyKind::Resource, &statement)
 }
 
-pub fn trust(principal: &str) -> NamedPolicy {
+pub fn trust(principal: &str) -> PolicyGroup {
     let statement = format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}"#);
     policy(PolicyKind::Trust, &statement)
 }
@@ -77,8 +77,9 @@ pub fn assume<'a>(principal: &'a PrincipalInfo, context: &'a Context) -> Request
     }
 }
 
-pub fn one(policy: &NamedPolicy) -> &[NamedPolicy] {
-    std::slice::from_ref(policy)
+/// The group in the place of a set.
+pub fn one(group: &PolicyGroup) -> Option<&PolicyGroup> {
+    Some(group)
 }
 
 /// What a single identity statement with this condition block decides.
