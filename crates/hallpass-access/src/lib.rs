@@ -5,9 +5,11 @@
 
 mod caller;
 mod candidate;
+mod explanation;
 
 pub use caller::{Caller, CallerKind};
 pub use candidate::{AuthenticationError, Candidate};
+pub use explanation::{decision_name, explanation};
 
 use hallpass_policy::{
     Considered, Context, Decision, Effect, MatchedStatements, PolicyGroup, PolicySet, Request,

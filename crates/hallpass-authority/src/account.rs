@@ -166,6 +166,16 @@ impl AccountState {
         }
     }
 
+    /// How many entities a managed policy is the boundary of.
+    pub(crate) fn boundary_count(&self, arn: &str) -> usize {
+        let roles = self.roles.values().map(|role| &role.role.permissions);
+        let users = self.users.values().map(|user| &user.user.permissions);
+        roles
+            .chain(users)
+            .filter(|permissions| permissions.boundary.as_deref() == Some(arn))
+            .count()
+    }
+
     /// How many entities a managed policy is attached to.
     pub(crate) fn attachment_count(&self, arn: &str) -> usize {
         let attached = |permissions: &Permissions| permissions.attached.iter().any(|other| other == arn);

@@ -1,10 +1,12 @@
 //! Identity and Access Management.
 
 mod access_key;
+mod details;
 mod inline;
 mod policy;
 mod profile;
 mod role;
+mod simulate;
 mod user;
 
 pub(crate) use profile::pass_role;
@@ -73,6 +75,11 @@ pub(crate) const ACTIONS: &[Action] = actions! {
     "ListPolicyVersions" => policy::requirement, policy::list_versions;
     "DeletePolicyVersion" => policy::requirement, policy::delete_version;
     "SetDefaultPolicyVersion" => policy::requirement, policy::set_default_version;
+    "SimulateCustomPolicy" => simulate::custom_requirement, simulate::custom;
+    "SimulatePrincipalPolicy" => simulate::principal_requirement, simulate::principal;
+    "GetContextKeysForCustomPolicy" => simulate::custom_requirement, simulate::custom_keys;
+    "GetContextKeysForPrincipalPolicy" => simulate::principal_requirement, simulate::principal_keys;
+    "GetAccountAuthorizationDetails" => details::requirement, details::get;
     "CreateInstanceProfile" => profile::create_requirement, profile::create;
     "GetInstanceProfile" => profile::requirement, profile::get;
     "ListInstanceProfiles" => profile::list_requirement, profile::list;

@@ -31,6 +31,9 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ),
 ];
 
+/// When AWS's first managed policies appeared; ours are told to be as old.
+pub(crate) const CREATED: &str = "2015-02-06T18:39:46Z";
+
 static COMPILED: LazyLock<BTreeMap<String, PolicyGroup>> = LazyLock::new(|| {
     DOCUMENTS
         .iter()

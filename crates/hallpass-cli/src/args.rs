@@ -31,6 +31,11 @@ pub(crate) enum Command {
     Doctor(Location),
     /// Explain an answer or a refusal by its request id
     Why(WhyArgs),
+    /// Questions about policies
+    Policy {
+        #[command(subcommand)]
+        command: crate::policy::PolicyCommand,
+    },
     /// The audit log
     Audit {
         #[command(subcommand)]

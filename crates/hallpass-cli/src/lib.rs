@@ -10,6 +10,7 @@ mod dev;
 mod doctor;
 mod env;
 mod error;
+mod policy;
 mod printer;
 mod run;
 mod running;
@@ -68,6 +69,7 @@ async fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Status(options) => status::run(&options, printer).await,
         Command::Doctor(options) => doctor::run(&options, printer),
         Command::Why(options) => why::run(&options, printer),
+        Command::Policy { command } => policy::run(command, printer).await,
         Command::Audit {
             command: AuditCommand::Tail(options),
         } => audit::tail(&options, printer).await,

@@ -10,6 +10,7 @@ mod numeric;
 mod string;
 
 use crate::context::{Context, Key};
+use crate::pattern::Pattern;
 
 /// Whether something holds, when it may be impossible to say.
 ///
@@ -255,6 +256,16 @@ impl Condition {
             None if self.operator.negated => Truth::all(each),
             None => Truth::any(each),
         }
+    }
+
+    /// The condition keys its values' variables read, as written.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        let patterns = match &self.values {
+            Values::String(values) => values.patterns(),
+            Values::Arn(values) => values.patterns(),
+            _ => &[],
+        };
+        patterns.iter().flat_map(Pattern::variables)
     }
 
     /// What the request has for its key.

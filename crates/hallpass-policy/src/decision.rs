@@ -68,6 +68,13 @@ impl StatementRef {
         self.parts().map_or(0, |(_, index, _)| index)
     }
 
+    /// True when its document has it as one object rather than in a list.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.parts()
+            .is_some_and(|(policy, _, _)| policy.policy.is_single_statement())
+    }
+
     /// Where it starts.
     #[must_use]
     pub fn position(&self) -> Position {

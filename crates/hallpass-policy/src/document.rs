@@ -63,6 +63,7 @@ pub struct Policy {
     pub(crate) kind: PolicyKind,
     pub(crate) version: Version,
     pub(crate) id: Option<Box<str>>,
+    pub(crate) is_single: bool,
     pub(crate) statements: Vec<Statement>,
 }
 
@@ -94,6 +95,12 @@ impl Policy {
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// True when `Statement` is one object rather than a list; the simulator counts positions differently then.
+    #[must_use]
+    pub fn is_single_statement(&self) -> bool {
+        self.is_single
     }
 
     /// The document's `Id`.
@@ -244,6 +251,18 @@ impl Statement {
     pub fn resources(&self) -> impl Iterator<Item = &str> {
         let clause = self.resources.iter();
         clause.flat_map(|clause| clause.patterns.iter().map(Pattern::source))
+    }
+
+    /// The condition keys the statement reads, as written: those of its conditions and of its variables. A key may
+    /// come more than once.
+    pub fn context_keys(&self) -> impl Iterator<Item = &str> {
+        let resources = self.resources.iter().flat_map(|clause| &clause.patterns);
+        let resources = resources.flat_map(Pattern::variables);
+        let conditions = self.conditions.iter();
+        resources.chain(
+            conditions
+                .flat_map(|condition| std::iter::once(&*condition.key_text).chain(condition.variables())),
+        )
     }
 
     /// The conditions as (operator, key, values), one per key, as written.

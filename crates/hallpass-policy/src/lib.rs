@@ -26,6 +26,7 @@ mod parse;
 mod pattern;
 mod principal;
 mod resource;
+mod simulate;
 mod variable;
 
 pub use context::{Context, ContextValue};
@@ -39,3 +40,4 @@ pub use group::{NamedPolicy, PolicyGroup};
 pub use json::DEPTH_MAX;
 pub use parse::{DOCUMENT_BYTES_MAX, VALUES_MAX};
 pub use principal::{PrincipalClause, PrincipalEntry, PrincipalInfo, PrincipalKind, PrincipalName};
+pub use simulate::{Simulated, simulate};

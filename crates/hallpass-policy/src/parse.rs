@@ -78,6 +78,7 @@ pub(crate) fn parse(text: &str, kind: PolicyKind, versions: Versions) -> Result<
     let mut version = None;
     let mut id = None;
     let mut statements = None;
+    let mut is_single = false;
     for (key, node) in members {
         match (key.text.as_str(), &node.value) {
             ("Version", Json::String(text)) => {
@@ -88,7 +89,10 @@ pub(crate) fn parse(text: &str, kind: PolicyKind, versions: Versions) -> Result<
                 });
             }
             ("Id", Json::String(text)) => id = Some(Box::from(text.as_str())),
-            ("Statement", Json::Object(_)) => statements = Some(std::slice::from_ref(node)),
+            ("Statement", Json::Object(_)) => {
+                is_single = true;
+                statements = Some(std::slice::from_ref(node));
+            }
             ("Statement", Json::Array(items)) if !items.is_empty() => statements = Some(items.as_slice()),
             _ => return Err(parser.syntax(key.offset)),
         }
@@ -108,6 +112,7 @@ pub(crate) fn parse(text: &str, kind: PolicyKind, versions: Versions) -> Result<
         kind,
         version,
         id,
+        is_single,
         statements,
     })
 }

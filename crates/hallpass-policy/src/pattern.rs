@@ -155,6 +155,18 @@ impl Pattern {
         matches!(self.shape, Shape::Template(_) | Shape::Nothing)
     }
 
+    /// The condition keys its variables read, as written.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        let tokens = match &self.shape {
+            Shape::Template(tokens) => &**tokens,
+            _ => &[],
+        };
+        tokens.iter().filter_map(|token| match token {
+            Token::Variable(variable) => variable.name(),
+            _ => None,
+        })
+    }
+
     /// Compares with `text`, byte for byte.
     pub(crate) fn matches(&self, text: &str, context: &Context) -> Matched {
         match &self.shape {

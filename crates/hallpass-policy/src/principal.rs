@@ -4,6 +4,9 @@ use crate::context::Context;
 use crate::error::Position;
 use hallpass_types::AccountId;
 
+/// The session a role is asked about with, when none is named.
+const UNNAMED_SESSION: &str = "session";
+
 /// What sort of caller makes a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PrincipalKind {
@@ -36,7 +39,8 @@ pub struct PrincipalInfo {
     pub arn: String,
     /// The role of a session, with its path.
     pub role_arn: Option<String>,
-    /// `AIDA…` of a user, `AROA…` of a role (without the session's name), the account id of root.
+    /// `AIDA…` of a user, `AROA…` of a role (without the session's name), the account id of root; empty when not known,
+    /// and then `aws:userid` is not set.
     pub unique_id: String,
     /// The session's name, for `aws:userid`.
     pub session_name: Option<String>,
@@ -132,6 +136,55 @@ impl PrincipalInfo {
         )
     }
 
+    /// Whoever is named by an ARN or another plain name, for questions about principals that are not here: a user, a
+    /// role (some session of it), a role session, a federated user, an account or its `:root`, an identity provider,
+    /// a service (`ec2.amazonaws.com`), or `*` and `anonymous` for somebody who has not signed. `None` for anything
+    /// else.
+    ///
+    /// Unique ids cannot be told from an ARN: policies that name one never match. Neither can the path of a
+    /// session's role.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        if matches!(name, "*" | "anonymous") {
+            return Some(Self::anonymous());
+        }
+        if let Ok(account) = name.parse::<AccountId>() {
+            return Some(Self::root(account));
+        }
+        let Ok(arn) = name.parse::<hallpass_types::Arn>() else {
+            let service = name.contains('.') && !name.contains([':', '/', '*', ' ']);
+            return service.then(|| Self::service(name));
+        };
+        let account: AccountId = arn.account.parse().ok()?;
+        let (kind, rest) = arn.resource.split_once('/').unwrap_or((&arn.resource, ""));
+        match (arn.service.as_str(), kind) {
+            ("iam", "root") if rest.is_empty() => Some(Self::root(account)),
+            ("iam", "user") if !rest.is_empty() => Some(Self::user(account, name, "")),
+            ("iam", "role") if !rest.is_empty() => {
+                let role = rest.rsplit('/').next()?;
+                let session = hallpass_types::Arn {
+                    service: "sts".to_owned(),
+                    resource: format!("assumed-role/{role}/{UNNAMED_SESSION}"),
+                    ..arn.clone()
+                };
+                Some(Self::role_session(account, &session.to_string(), name, ""))
+            }
+            ("iam", "oidc-provider") if !rest.is_empty() => Some(Self::web_identity(name, name)),
+            ("iam", "saml-provider") if !rest.is_empty() => Some(Self::saml(name, name)),
+            ("sts", "assumed-role") => {
+                let (role, _) = rest.split_once('/').filter(|(_, session)| !session.is_empty())?;
+                let role = hallpass_types::Arn {
+                    service: "iam".to_owned(),
+                    resource: format!("role/{role}"),
+                    ..arn.clone()
+                };
+                Some(Self::role_session(account, name, &role.to_string(), ""))
+            }
+            ("sts", "federated-user") if !rest.is_empty() => Some(Self::federated_user(account, name)),
+            _ => None,
+        }
+    }
+
     /// A service.
     #[must_use]
     pub fn service(name: &str) -> Self {
@@ -160,14 +213,18 @@ impl PrincipalInfo {
             }
         };
         context.set("aws:PrincipalType", kind);
-        if let Some(session) = self
+        let session = self
             .session_name
             .as_deref()
-            .filter(|_| self.kind == PrincipalKind::AssumedRole)
-        {
-            context.set("aws:userid", &format!("{}:{session}", self.unique_id));
-        } else {
-            context.set("aws:userid", &self.unique_id);
+            .filter(|_| self.kind == PrincipalKind::AssumedRole);
+        match session {
+            _ if self.unique_id.is_empty() => {}
+            Some(session) => {
+                context.set("aws:userid", &format!("{}:{session}", self.unique_id));
+            }
+            None => {
+                context.set("aws:userid", &self.unique_id);
+            }
         }
         if self.kind == PrincipalKind::Anonymous {
             return;

@@ -5,6 +5,8 @@ use crate::context::{Context, ContextValue, Key};
 /// A reference to a condition key inside a policy string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
+    /// As written, for those who ask which keys a policy reads.
+    name: Box<str>,
     /// `None` for text between the braces that is no variable, which then has no value either.
     key: Option<Key>,
     default: Option<Box<str>>,
@@ -32,6 +34,7 @@ impl Variable {
                     Some(default) => (key, Some(Box::from(default))),
                     None => {
                         return Self {
+                            name: inside.into(),
                             key: None,
                             default: None,
                         };
@@ -41,9 +44,15 @@ impl Variable {
         };
         let valid = !key.is_empty() && !key.contains(char::is_whitespace);
         Self {
+            name: key.into(),
             key: valid.then(|| Key::new(key)),
             default: default.filter(|_| valid),
         }
+    }
+
+    /// The condition key it reads, as written; `None` for what is no variable.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.key.is_some().then_some(&*self.name)
     }
 
     /// The text to put in its place; `None` when the key is absent without a default, or multivalued.

@@ -2,8 +2,8 @@ use crate::error::RouteError;
 use crate::operation::Operation;
 use crate::route::check_key;
 use crate::tags::{check_bucket_tags, check_object_tags};
-use crate::xml::{self, Node};
 use crate::{DELETE_KEYS_MAX, PARTS_MAX};
+use hallpass_wire::{XmlNode as Node, read_xml};
 
 /// One object a DeleteObjects names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub enum ParsedBody {
 pub(crate) fn read(operation: Operation, bytes: &[u8]) -> Result<ParsedBody, RouteError> {
     use Operation as Op;
     let root = |name: &str| {
-        let root = xml::parse(bytes)?;
+        let root = read_xml(bytes)?;
         if root.name == name {
             Ok(root)
         } else {
@@ -119,7 +119,7 @@ pub(crate) fn read(operation: Operation, bytes: &[u8]) -> Result<ParsedBody, Rou
         // JSON, and for the upstream to judge.
         Op::PutBucketPolicy => Ok(ParsedBody::Other),
         _ if bytes.is_empty() => Ok(ParsedBody::Other),
-        _ => xml::parse(bytes).map(|_| ParsedBody::Other),
+        _ => Ok(read_xml(bytes).map(|_| ParsedBody::Other)?),
     }
 }
 

@@ -58,3 +58,9 @@ impl RouteError {
         }
     }
 }
+
+impl From<hallpass_wire::XmlError> for RouteError {
+    fn from(_: hallpass_wire::XmlError) -> Self {
+        Self::MalformedXml
+    }
+}

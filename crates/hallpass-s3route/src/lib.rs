@@ -15,7 +15,6 @@ mod request;
 mod route;
 mod table;
 mod tags;
-mod xml;
 
 pub use body::{DeleteKey, ParsedBody, Part};
 pub use bucket_name::valid_bucket_name;

@@ -2,6 +2,8 @@
 
 mod query;
 mod xml;
+mod xml_reader;
 
 pub use query::{QUERY_PARAMS_MAX, QueryError, QueryParams, percent_decode, percent_encode};
 pub use xml::{Protocol, XmlWriter, error_document, escape, success_document};
+pub use xml_reader::{XmlError, XmlNode, read_xml};

@@ -91,7 +91,7 @@ fn put_policy(ctx: &Ctx<'_>, policy: &ManagedPolicy) -> Op {
     put(key(ctx.account.id(), "policy", &policy.name), policy)
 }
 
-fn policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &ManagedPolicy) {
+pub(super) fn policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &ManagedPolicy) {
     let arn = policy_arn(ctx.account.id(), policy);
     xml.text("PolicyName", &policy.name)
         .text("PolicyId", &policy.id)
@@ -99,7 +99,10 @@ fn policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &ManagedPolicy) {
         .text("Path", &policy.path)
         .text("DefaultVersionId", format!("v{}", policy.default_version))
         .text("AttachmentCount", ctx.account.attachment_count(&arn).to_string())
-        .text("PermissionsBoundaryUsageCount", "0")
+        .text(
+            "PermissionsBoundaryUsageCount",
+            ctx.account.boundary_count(&arn).to_string(),
+        )
         .text("IsAttachable", "true")
         .optional("Description", policy.description.as_deref())
         .text("CreateDate", policy.created.iso8601())
@@ -109,7 +112,7 @@ fn policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &ManagedPolicy) {
     }
 }
 
-fn aws_policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, arn: &str) {
+pub(super) fn aws_policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, arn: &str) {
     let name = arn.rsplit('/').next().unwrap_or_default();
     xml.text("PolicyName", name)
         .text("PolicyId", "ANPA".to_owned() + &name.to_ascii_uppercase())
@@ -117,10 +120,13 @@ fn aws_policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, arn: &str) {
         .text("Path", "/")
         .text("DefaultVersionId", "v1")
         .text("AttachmentCount", ctx.account.attachment_count(arn).to_string())
-        .text("PermissionsBoundaryUsageCount", "0")
+        .text(
+            "PermissionsBoundaryUsageCount",
+            ctx.account.boundary_count(arn).to_string(),
+        )
         .text("IsAttachable", "true")
-        .text("CreateDate", "2015-02-06T18:39:46Z")
-        .text("UpdateDate", "2015-02-06T18:39:46Z");
+        .text("CreateDate", managed::CREATED)
+        .text("UpdateDate", managed::CREATED);
 }
 
 fn own<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<CompiledPolicy>, ApiError> {

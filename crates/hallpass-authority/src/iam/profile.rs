@@ -102,7 +102,7 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Ok(Outcome::made(xml, vec![put_profile(ctx, &profile)])?.noting("instanceProfileArn", arn))
 }
 
-fn profile_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, profile: &InstanceProfile) {
+pub(super) fn profile_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, profile: &InstanceProfile) {
     xml.text("Path", &profile.path)
         .text("InstanceProfileName", &profile.name)
         .text("InstanceProfileId", &profile.id)

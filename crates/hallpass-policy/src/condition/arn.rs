@@ -11,6 +11,10 @@ impl Values {
         Self(texts.iter().map(|text| Pattern::arn(text, variables)).collect())
     }
 
+    pub(super) fn patterns(&self) -> &[Pattern] {
+        &self.0
+    }
+
     pub(super) fn match_any(&self, value: &str, context: &Context) -> bool {
         self.0
             .iter()

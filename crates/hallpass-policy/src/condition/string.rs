@@ -36,6 +36,10 @@ impl Values {
         }
     }
 
+    pub(super) fn patterns(&self) -> &[Pattern] {
+        &self.patterns
+    }
+
     pub(super) fn match_any(&self, value: &str, context: &Context) -> bool {
         self.patterns.iter().any(|pattern| {
             if self.ignore_case {

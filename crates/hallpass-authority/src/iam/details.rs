@@ -1,0 +1,163 @@
+//! `GetAccountAuthorizationDetails`: every entity with its policies, in one list.
+
+use super::{boundary_xml, tags_xml};
+use crate::ApiError;
+use crate::account::{CompiledPolicy, CompiledRole, CompiledUser, role_arn, user_arn};
+use crate::call::{Ctx, Outcome, Requirement, page_end};
+use crate::entity::Permissions;
+use crate::managed;
+use hallpass_access::ActionOn;
+use hallpass_wire::{XmlWriter, percent_encode};
+
+pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
+    let action = ActionOn::new(ctx.call.iam_action(), "*");
+    Ok(Requirement::Actions(vec![action]))
+}
+
+enum Item<'a> {
+    User(&'a CompiledUser),
+    Role(&'a CompiledRole),
+    Local(&'a CompiledPolicy),
+    Aws(&'static str),
+}
+
+pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let filter = ctx.call.params.list("Filter");
+    let known = ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"];
+    if let Some(other) = filter.iter().find(|entity| !known.contains(entity)) {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Value '[{other}]' at 'filter' failed to satisfy constraint: Member must \
+             satisfy constraint: [Member must satisfy enum value set: [{}]]",
+            known.join(", ")
+        )));
+    }
+    let wanted = |entity: &str| filter.is_empty() || filter.contains(&entity);
+    let account = ctx.account;
+    let mut items = Vec::new();
+    if wanted("User") {
+        let users = account.users.iter();
+        items.extend(users.map(|(name, user)| (format!("1{name}"), Item::User(user))));
+    }
+    if wanted("Role") {
+        let roles = account.roles.iter();
+        items.extend(roles.map(|(name, role)| (format!("2{name}"), Item::Role(role))));
+    }
+    if wanted("LocalManagedPolicy") {
+        let policies = account.policies.iter();
+        items.extend(policies.map(|(name, policy)| (format!("3{name}"), Item::Local(policy))));
+    }
+    if wanted("AWSManagedPolicy") {
+        // AWS lists those in use.
+        let used = managed::aws_managed_arns().filter(|arn| account.attachment_count(arn) > 0);
+        items.extend(used.map(|arn| (format!("4{arn}"), Item::Aws(arn))));
+    }
+    let (page, marker) = ctx.page(items, |(name, _)| name.clone())?;
+    let mut xml = XmlWriter::new();
+    let items = || page.iter().map(|(_, item)| item);
+    let users = items().filter_map(|item| match item {
+        Item::User(user) => Some(*user),
+        _ => None,
+    });
+    xml.list("UserDetailList", "member", users, |xml, user| {
+        user_xml(ctx, xml, user)
+    });
+    xml.element("GroupDetailList", |_| {});
+    let roles = items().filter_map(|item| match item {
+        Item::Role(role) => Some(*role),
+        _ => None,
+    });
+    xml.list("RoleDetailList", "member", roles, |xml, role| {
+        role_xml(ctx, xml, role)
+    });
+    let policies = items().filter(|item| matches!(item, Item::Local(_) | Item::Aws(_)));
+    xml.list("Policies", "member", policies, |xml, item| match item {
+        Item::Local(policy) => local_xml(ctx, xml, policy),
+        Item::Aws(arn) => aws_xml(ctx, xml, arn),
+        Item::User(_) | Item::Role(_) => {}
+    });
+    page_end(&mut xml, marker);
+    Outcome::read(xml)
+}
+
+fn permissions_xml(xml: &mut XmlWriter, list: &str, permissions: &Permissions) {
+    xml.list(list, "member", &permissions.inline, |xml, (name, document)| {
+        xml.text("PolicyName", name)
+            .text("PolicyDocument", percent_encode(document));
+    });
+    xml.list(
+        "AttachedManagedPolicies",
+        "member",
+        &permissions.attached,
+        |xml, arn| {
+            xml.text("PolicyName", arn.rsplit('/').next().unwrap_or_default())
+                .text("PolicyArn", arn);
+        },
+    );
+    boundary_xml(xml, permissions);
+    tags_xml(xml, &permissions.tags);
+}
+
+fn user_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, user: &CompiledUser) {
+    let user = &user.user;
+    xml.text("Path", &user.path)
+        .text("UserName", &user.name)
+        .text("UserId", &user.id)
+        .text("Arn", user_arn(ctx.account.id(), user))
+        .text("CreateDate", user.created.iso8601());
+    xml.element("GroupList", |_| {});
+    permissions_xml(xml, "UserPolicyList", &user.permissions);
+}
+
+fn role_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &CompiledRole) {
+    let role = &role.role;
+    xml.text("Path", &role.path)
+        .text("RoleName", &role.name)
+        .text("RoleId", &role.id)
+        .text("Arn", role_arn(ctx.account.id(), role))
+        .text("CreateDate", role.created.iso8601())
+        .text("AssumeRolePolicyDocument", percent_encode(&role.trust));
+    let holds = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case(&role.name));
+    let profiles = ctx
+        .account
+        .profiles
+        .values()
+        .filter(|profile| holds(&profile.roles));
+    xml.list("InstanceProfileList", "member", profiles, |xml, profile| {
+        super::profile::profile_xml(ctx, xml, profile);
+    });
+    permissions_xml(xml, "RolePolicyList", &role.permissions);
+}
+
+fn local_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &CompiledPolicy) {
+    let policy = &policy.policy;
+    super::policy::policy_xml(ctx, xml, policy);
+    xml.list(
+        "PolicyVersionList",
+        "member",
+        &policy.versions,
+        |xml, (number, version)| {
+            xml.text("Document", percent_encode(&version.document))
+                .text("VersionId", format!("v{number}"))
+                .text(
+                    "IsDefaultVersion",
+                    (*number == policy.default_version).to_string(),
+                )
+                .text("CreateDate", version.created.iso8601());
+        },
+    );
+}
+
+fn aws_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, arn: &str) {
+    super::policy::aws_policy_xml(ctx, xml, arn);
+    xml.list(
+        "PolicyVersionList",
+        "member",
+        managed::aws_managed_document(arn),
+        |xml, document| {
+            xml.text("Document", percent_encode(document))
+                .text("VersionId", "v1")
+                .text("IsDefaultVersion", "true")
+                .text("CreateDate", managed::CREATED);
+        },
+    );
+}
