@@ -155,6 +155,29 @@ def test_managed_policies(tour):
     assert code(iam.get_policy, PolicyArn=arn) == "NoSuchEntity"
 
 
+def test_the_simulator_and_the_whole_account(tour):
+    iam, account = tour.iam, tour.ready["account"]
+    question = dict(ActionNames=["s3:GetObject"], ResourceArns=["arn:aws:s3:::b/k"])
+    [custom] = iam.simulate_custom_policy(PolicyInputList=[LESS], **question)["EvaluationResults"]
+    assert custom["EvalDecision"] == "allowed"
+    demo = f"arn:aws:iam::{account}:role/{tour.ready['role']}"
+    answer = iam.simulate_principal_policy(PolicySourceArn=demo, **question)
+    assert answer["EvaluationResults"][0]["EvalDecision"] == "implicitDeny" and answer["IsTruncated"] is False
+    assert iam.get_context_keys_for_custom_policy(PolicyInputList=[LESS])["ContextKeyNames"] == []
+    assert iam.get_context_keys_for_principal_policy(PolicySourceArn=demo)["ContextKeyNames"] == []
+    pages = iam.get_paginator("get_account_authorization_details").paginate(PaginationConfig={"PageSize": 1})
+    whole = pages.build_full_result()
+    [role] = [role for role in whole["RoleDetailList"] if role["Arn"] == demo]
+    assert role["AssumeRolePolicyDocument"]["Statement"] and role["RolePolicyList"][0]["PolicyDocument"]["Statement"]
+    assert role["InstanceProfileList"][0]["Roles"][0]["Arn"] == demo
+    [admin] = [policy for policy in whole["Policies"] if policy["PolicyName"] == "AdministratorAccess"]
+    assert admin["PolicyVersionList"][0]["Document"]["Statement"][0]["Action"] == "*" and admin["AttachmentCount"] > 0
+    assert all(user["UserId"].startswith("AIDA") for user in whole["UserDetailList"]) and whole["UserDetailList"]
+    assert list(iam.get_account_authorization_details(Filter=["Role"])["UserDetailList"]) == []
+    assert code(iam.get_account_authorization_details, Filter=["Cat"]) == "ValidationError"
+    assert code(iam.simulate_principal_policy, PolicySourceArn=demo + "x", **question) == "NoSuchEntity"
+
+
 def test_profiles_and_instances(tour):
     iam, ec2 = tour.iam, tour.ec2
     iam.create_role(RoleName="machine", AssumeRolePolicyDocument=TRUST)
