@@ -30,9 +30,10 @@ impl From<bool> for Truth {
 }
 
 impl Truth {
-    /// Whether the statement is bound by it: what cannot be decided binds a `Deny` and frees no `Allow`.
-    pub(crate) fn binds(self, denies: bool) -> bool {
-        self == Self::True || (self == Self::Unknown && denies)
+    /// Whether a statement applies: what cannot be decided binds a `Deny` and frees no `Allow`. With `hopeful` it is
+    /// the other way round, to learn what is possible at all.
+    pub(crate) fn binds(self, denies: bool, hopeful: bool) -> bool {
+        self == Self::True || (self == Self::Unknown && denies != hopeful)
     }
 
     fn not(self) -> Self {
@@ -229,6 +230,9 @@ impl Condition {
         if self.value_texts.is_empty() {
             return Truth::Unknown;
         }
+        if context.is_open() && self.is_unknown(context) {
+            return Truth::Unknown;
+        }
         let found = context.lookup(&self.key);
         if let Values::Null(values) = &self.values {
             return values.hold(found).into();
@@ -266,6 +270,15 @@ impl Condition {
             _ => &[],
         };
         patterns.iter().flat_map(Pattern::variables)
+    }
+
+    fn is_unknown(&self, context: &Context) -> bool {
+        let values = match &self.values {
+            Values::String(values) => values.patterns(),
+            Values::Arn(values) => values.patterns(),
+            _ => &[],
+        };
+        context.is_unknown(self.key.as_str()) || values.iter().any(|pattern| pattern.is_unknown(context))
     }
 
     /// What the request has for its key.

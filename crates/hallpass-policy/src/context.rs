@@ -32,6 +32,20 @@ impl ContextValue {
 pub struct Context {
     // Sorted by the key's hash, then by the key.
     entries: Vec<(Key, ContextValue)>,
+    extent: Extent,
+}
+
+/// What it means that a context does not have a key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Extent {
+    /// The request does not have it.
+    #[default]
+    Request,
+    /// Only the principal is known: keys about it are absent, any other may be there.
+    Principal {
+        /// A session may carry tags and a source identity that its role knows nothing of.
+        is_session: bool,
+    },
 }
 
 /// A condition key in lower case with its hash, so that finding one in a context compares numbers.
@@ -59,6 +73,47 @@ impl Context {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A context for questions about a principal before there is a request: keys about the principal that are not set
+    /// are absent, all others are unknown. See [`crate::possibility`].
+    #[must_use]
+    pub fn of_principal(principal: &crate::PrincipalInfo) -> Self {
+        let mut context = Self {
+            entries: Vec::new(),
+            extent: Extent::Principal {
+                is_session: principal.role_arn.is_some(),
+            },
+        };
+        principal.fill(&mut context);
+        // The session's name is part of it, and nobody has named the session yet.
+        if principal.role_arn.is_some() {
+            context.entries.retain(|(key, _)| key.as_str() != "aws:userid");
+        }
+        context
+    }
+
+    /// Whether nothing can be said about a key, given in any case.
+    pub(crate) fn is_unknown(&self, key: &str) -> bool {
+        let Extent::Principal { is_session } = self.extent else {
+            return false;
+        };
+        let key = key.to_ascii_lowercase();
+        let about_session = ["aws:userid", "aws:sourceidentity", "aws:principaltag/"];
+        let about_principal = [
+            "aws:username",
+            "aws:principal",
+            "aws:userid",
+            "aws:sourceidentity",
+        ];
+        let is = |starts: &[&str]| starts.iter().any(|start| key.starts_with(start));
+        let absent = is(&about_principal) && !(is_session && is(&about_session));
+        !absent && self.get(&key).is_none()
+    }
+
+    /// Whether anything is unknown at all.
+    pub(crate) fn is_open(&self) -> bool {
+        self.extent != Extent::Request
     }
 
     /// Sets a single-valued key, replacing what it had.

@@ -1,6 +1,6 @@
 //! The parsed policy: an immutable tree, compiled for evaluation, which remembers where everything stood.
 
-use crate::condition::Condition;
+use crate::condition::{Condition, Truth};
 use crate::context::Context;
 use crate::error::{PolicyError, Position};
 use crate::index::{Probe, Table};
@@ -159,19 +159,25 @@ impl Clause {
         probe: &Probe,
         context: &Context,
         denies: bool,
-    ) -> bool {
+    ) -> Truth {
         let matches = |pattern: &Pattern| pattern.matches(resource, context) == Matched::Yes;
         let listed = match &self.table {
             None => self.patterns.iter().any(matches),
             Some(table) => self.any(table, probe, matches),
         };
-        if listed || !self.negated {
-            return listed != self.negated;
+        if listed {
+            return (!self.negated).into();
+        }
+        if context.is_open() && self.patterns.iter().any(|pattern| pattern.is_unknown(context)) {
+            return Truth::Unknown;
+        }
+        if !self.negated {
+            return Truth::False;
         }
         let unresolved = |pattern: &Pattern| {
             pattern.has_variables() && pattern.matches(resource, context) == Matched::Unresolved
         };
-        !self.patterns.is_empty() && (denies || !self.patterns.iter().any(unresolved))
+        (!self.patterns.is_empty() && (denies || !self.patterns.iter().any(unresolved))).into()
     }
 
     fn any(&self, table: &Table, probe: &Probe, matches: impl Fn(&Pattern) -> bool) -> bool {

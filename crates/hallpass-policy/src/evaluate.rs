@@ -89,6 +89,19 @@ pub fn evaluate_trust_explained(
     (decision, evaluation.trace.unwrap_or_default())
 }
 
+/// The decision if all that is unknown turned out in the request's favour, and why.
+pub(crate) fn evaluate_hopefully(
+    request: &Request<'_>,
+    trust: Option<&PolicyGroup>,
+    policies: &PolicySet<'_>,
+) -> (Decision, Vec<Considered>) {
+    let mut evaluation = Evaluation::new(request, policies, trust);
+    evaluation.trace = Some(Vec::new());
+    evaluation.hopeful = true;
+    let decision = evaluation.decide();
+    (decision, evaluation.trace.unwrap_or_default())
+}
+
 #[derive(Clone, Copy)]
 struct Hit<'a> {
     group: &'a PolicyGroup,
@@ -164,6 +177,8 @@ struct Evaluation<'a> {
     action: Probe,
     resource: Probe,
     trace: Option<Vec<Considered>>,
+    /// Counts what is unknown in the request's favour.
+    hopeful: bool,
 }
 
 impl<'a> Evaluation<'a> {
@@ -175,6 +190,7 @@ impl<'a> Evaluation<'a> {
             action: Probe::folded(request.action),
             resource: Probe::new(request.resource),
             trace: None,
+            hopeful: false,
         }
     }
 
@@ -409,7 +425,9 @@ impl<'a> Evaluation<'a> {
             return Err(Miss::Action);
         }
         if let Some(clause) = &statement.resources
-            && !clause.covers_resource(resource, &self.resource, context, denies)
+            && !clause
+                .covers_resource(resource, &self.resource, context, denies)
+                .binds(denies, self.hopeful)
         {
             return Err(Miss::Resource);
         }
@@ -427,7 +445,7 @@ impl<'a> Evaluation<'a> {
             (_, _) => Grant::Direct,
         };
         for condition in &statement.conditions {
-            if !condition.evaluate(context).binds(denies) {
+            if !condition.evaluate(context).binds(denies, self.hopeful) {
                 return Err(Miss::Condition);
             }
         }
@@ -445,7 +463,7 @@ impl<'a> Evaluation<'a> {
                 statement
                     .conditions
                     .iter()
-                    .filter(|condition| !condition.evaluate(context).binds(denies))
+                    .filter(|condition| !condition.evaluate(context).binds(denies, self.hopeful))
                     .map(|condition| FailedCondition {
                         operator: condition.operator_text.to_string(),
                         key: condition.key_text.to_string(),

@@ -24,6 +24,7 @@ mod index;
 mod json;
 mod parse;
 mod pattern;
+mod possibility;
 mod principal;
 mod resource;
 mod simulate;
@@ -39,5 +40,6 @@ pub use evaluate::{
 pub use group::{NamedPolicy, PolicyGroup};
 pub use json::DEPTH_MAX;
 pub use parse::{DOCUMENT_BYTES_MAX, VALUES_MAX};
+pub use possibility::{Conditional, Dependence, Possibility, possibility};
 pub use principal::{PrincipalClause, PrincipalEntry, PrincipalInfo, PrincipalKind, PrincipalName};
 pub use simulate::{Simulated, simulate};

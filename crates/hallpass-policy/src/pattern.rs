@@ -155,6 +155,16 @@ impl Pattern {
         matches!(self.shape, Shape::Template(_) | Shape::Nothing)
     }
 
+    /// Whether a variable in it depends on a key nothing is known about.
+    pub(crate) fn is_unknown(&self, context: &Context) -> bool {
+        let Shape::Template(tokens) = &self.shape else {
+            return false;
+        };
+        tokens
+            .iter()
+            .any(|token| matches!(token, Token::Variable(variable) if variable.is_unknown(context)))
+    }
+
     /// The condition keys its variables read, as written.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         let tokens = match &self.shape {

@@ -55,6 +55,11 @@ impl Variable {
         self.key.is_some().then_some(&*self.name)
     }
 
+    /// Whether its value depends on a key nothing is known about.
+    pub(crate) fn is_unknown(&self, context: &Context) -> bool {
+        self.key.is_some() && context.is_unknown(&self.name)
+    }
+
     /// The text to put in its place; `None` when the key is absent without a default, or multivalued.
     pub(crate) fn resolve<'a>(&'a self, context: &'a Context) -> Option<&'a str> {
         match context.lookup(self.key.as_ref()?) {
