@@ -19,7 +19,7 @@ mod decision;
 mod document;
 mod error;
 mod evaluate;
-mod json;
+pub mod json;
 mod parse;
 mod pattern;
 mod principal;
