@@ -60,11 +60,14 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     keys
 });
 
-/// What stands before the part that the user names, of `aws:RequestTag/${TagKey}` or `s3:ExistingObjectTag/<key>`.
+/// What stands before the part that the user names. The services' pages write that part in several ways:
+/// `aws:RequestTag/${TagKey}`, `s3:ExistingObjectTag/<key>`, `ssm:resourceTag/tag-key`, `glacier:ResourceTag/`.
 fn start(key: &str) -> Option<&str> {
-    key.find("${")
-        .or_else(|| key.find('<'))
-        .and_then(|end| key.get(..end))
+    if let Some(end) = key.find("${").or_else(|| key.find('<')) {
+        return key.get(..end);
+    }
+    let start = key.strip_suffix("tag-key").unwrap_or(key);
+    start.ends_with('/').then_some(start)
 }
 
 /// The type of a condition key, in any case; `None` for one that neither a service nor AWS's global list knows.

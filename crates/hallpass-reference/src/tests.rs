@@ -98,6 +98,11 @@ fn condition_keys_have_types() {
     assert_eq!(condition_key("aws:RequestTag/"), None);
     assert_eq!(condition_key("aws:RequestTag"), None);
     assert_eq!(condition_key("s3:ExistingObjectTag/x"), Some(KeyType::String));
+    assert_eq!(
+        condition_key("secretsmanager:ResourceTag/a:b"),
+        Some(KeyType::String)
+    );
+    assert_eq!(condition_key("sagemaker:ResourceTag/a"), Some(KeyType::String));
     assert_eq!(condition_key("s3:max-keys"), Some(KeyType::Numeric));
     assert_eq!(condition_key("aws:TagKeys"), Some(KeyType::ArrayOfString));
     assert_eq!(condition_key("aws:SourcIp"), None);
