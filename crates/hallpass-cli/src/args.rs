@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::policy::PolicyCommand;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -35,6 +36,11 @@ pub(crate) enum Command {
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Policy documents
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
     },
 }
 
