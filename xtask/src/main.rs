@@ -1,4 +1,5 @@
-//! Development tasks: `cargo xtask test [unit|interop [PYTEST-ARGS…]]`, `cargo xtask lint`, `cargo xtask ci`.
+//! Development tasks: `cargo xtask test [unit|interop [PYTEST-ARGS…]]`, `cargo xtask lint`,
+//! `cargo xtask generate [NAME | --check]`, `cargo xtask ci`.
 //!
 //! `test` installs what the tests need (Debian packages, Python, npm and Go clients, all pinned) and passes them all.
 //! Downloads and builds are kept in one cache folder outside the clone, so that a second run is quick.
@@ -9,6 +10,7 @@
 )]
 
 mod clients;
+mod generate;
 mod rules;
 
 use std::ffi::OsStr;
@@ -20,13 +22,19 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["test"] => unit().and_then(|()| interop(&[])),
+        ["test"] => unit().and_then(|()| generate::check()).and_then(|()| interop(&[])),
         ["test", "unit"] => unit(),
         ["test", "interop", rest @ ..] => interop(rest),
         ["setup"] => clients::install().map(|_| ()),
         ["lint"] => lint(),
-        ["ci"] => lint().and_then(|()| unit()).and_then(|()| interop(&[])),
-        _ => Err("usage: cargo xtask test [unit | interop [PYTEST-ARGS…]] | setup | lint | ci".to_owned()),
+        ["generate"] => generate::write(None),
+        ["generate", "--check"] => generate::check(),
+        ["generate", name] => generate::write(Some(name)),
+        ["ci"] => lint()
+            .and_then(|()| unit())
+            .and_then(|()| generate::check())
+            .and_then(|()| interop(&[])),
+        _ => Err("usage: cargo xtask test [unit | interop [PYTEST-ARGS…]] | setup | lint | generate [NAME | --check] | ci".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

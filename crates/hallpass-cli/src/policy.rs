@@ -1,6 +1,7 @@
 //! `hallpass policy`: questions about policies.
 
 mod account;
+mod check;
 mod explain;
 
 use crate::error::CliError;
@@ -11,12 +12,15 @@ use std::path::Path;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
+    /// Look for errors, dangers and oddities in policy documents
+    Check(check::CheckArgs),
     /// Why a request is allowed or denied
     Explain(explain::ExplainArgs),
 }
 
 pub(crate) async fn run(command: PolicyCommand, printer: &Printer) -> Result<u8, CliError> {
     match command {
+        PolicyCommand::Check(options) => check::run(&options, printer),
         PolicyCommand::Explain(options) => explain::run(&options, printer).await,
     }
 }

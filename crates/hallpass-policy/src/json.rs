@@ -8,27 +8,40 @@ use std::collections::HashSet;
 /// Values nested deeper than this are refused. A policy needs six levels.
 pub const DEPTH_MAX: usize = 32;
 
-/// A value and the byte offset at which it starts.
+/// A value and the bytes it takes up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Node {
-    pub(crate) value: Json,
-    pub(crate) offset: usize,
+pub struct Node {
+    /// What it is.
+    pub value: Json,
+    /// Its first byte.
+    pub offset: usize,
+    /// The byte after its last.
+    pub end: usize,
 }
 
 /// The name of an object's member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Key {
-    pub(crate) text: String,
-    pub(crate) offset: usize,
+pub struct Key {
+    /// The name, without quotes and escapes.
+    pub text: String,
+    /// Its opening quote.
+    pub offset: usize,
+    /// The byte after its closing quote.
+    pub end: usize,
 }
 
+/// A JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Json {
+pub enum Json {
+    /// `null`
     Null,
+    /// `true` or `false`
     Bool(bool),
     /// The digits as written, so that no precision is lost.
     Number(String),
+    /// A string, without quotes and escapes.
     String(String),
+    /// A list.
     Array(Vec<Node>),
     /// In the order written; no key occurs twice.
     Object(Vec<(Key, Node)>),
@@ -36,12 +49,16 @@ pub(crate) enum Json {
 
 /// The text is not acceptable JSON from this byte on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct JsonError {
-    pub(crate) offset: usize,
+pub struct JsonError {
+    /// The first byte that cannot be read; the text's length when it ends too soon.
+    pub offset: usize,
 }
 
 /// Reads one JSON text (RFC 8259), with nothing but white space around it.
-pub(crate) fn parse(text: &str) -> Result<Node, JsonError> {
+///
+/// # Errors
+/// [`JsonError`] where the text is no JSON, nests deeper than [`DEPTH_MAX`], or names a key of an object again.
+pub fn parse(text: &str) -> Result<Node, JsonError> {
     let mut reader = Reader { text, at: 0 };
     let node = reader.value(0)?;
     reader.space();
@@ -104,7 +121,8 @@ impl Reader<'_> {
             Some(b'-' | b'0'..=b'9') => self.number()?,
             _ => return Err(self.error()),
         };
-        Ok(Node { value, offset })
+        let end = self.at;
+        Ok(Node { value, offset, end })
     }
 
     fn word(&mut self, word: &str, value: Json) -> Result<Json, JsonError> {
@@ -132,13 +150,14 @@ impl Reader<'_> {
             self.space();
             let offset = self.at;
             let text = self.string()?;
+            let end = self.at;
             if !seen.insert(text.clone()) {
                 return Err(JsonError { offset });
             }
             self.space();
             self.expect(b':')?;
             let value = self.value(depth + 1)?;
-            members.push((Key { text, offset }, value));
+            members.push((Key { text, offset, end }, value));
             self.space();
             if self.accept(b'}') {
                 return Ok(Json::Object(members));

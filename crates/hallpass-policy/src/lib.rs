@@ -21,7 +21,7 @@ mod error;
 mod evaluate;
 mod group;
 mod index;
-mod json;
+pub mod json;
 mod parse;
 mod pattern;
 mod possibility;

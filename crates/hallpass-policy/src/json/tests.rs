@@ -26,6 +26,23 @@ fn an_object_naming_a_key_twice_is_refused_where_it_does() {
 }
 
 #[test]
+fn every_value_and_key_knows_where_it_ends() {
+    let text = r#" {"a" : [1.5, "\u0062" ], "c":null} "#;
+    let root = parse(text).unwrap();
+    assert_eq!(&text[root.offset..root.end], text.trim());
+    let Json::Object(members) = &root.value else {
+        panic!("no object");
+    };
+    let spans = members
+        .iter()
+        .map(|(key, value)| (&text[key.offset..key.end], &text[value.offset..value.end]));
+    assert_eq!(
+        spans.collect::<Vec<_>>(),
+        [(r#""a""#, r#"[1.5, "\u0062" ]"#), (r#""c""#, "null")]
+    );
+}
+
+#[test]
 fn depth_is_limited() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert!(parse(&nested(DEPTH_MAX)).is_ok());
