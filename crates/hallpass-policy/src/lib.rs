@@ -13,6 +13,7 @@
 //! No I/O, no clock, no randomness. The caller supplies every fact about the request, from the server's own
 //! knowledge and never from a header of the same name.
 
+mod compare;
 mod condition;
 mod context;
 mod decision;
@@ -26,6 +27,7 @@ mod principal;
 mod resource;
 mod variable;
 
+pub use compare::{Comparison, Counterexample, Undecided, compare};
 pub use context::{Context, ContextValue};
 pub use decision::{Considered, Decision, Effect, Outcome, StatementRef};
 pub use document::{Policy, PolicyKind, Statement, StatementEffect, Version};

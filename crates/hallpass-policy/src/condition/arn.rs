@@ -16,4 +16,8 @@ impl Values {
             .iter()
             .any(|pattern| pattern.matches(value, context) == Matched::Yes)
     }
+
+    pub(super) fn patterns(&self) -> &[Pattern] {
+        &self.0
+    }
 }

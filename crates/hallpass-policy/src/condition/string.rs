@@ -47,6 +47,14 @@ impl Values {
             }
         })
     }
+
+    pub(super) fn patterns(&self) -> &[Pattern] {
+        &self.patterns
+    }
+
+    pub(super) fn ignores_case(&self) -> bool {
+        self.ignore_case
+    }
 }
 
 fn same_ignoring_case(left: &str, right: &str) -> bool {
