@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use hallpass_policy::PolicyKind;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +36,11 @@ pub(crate) enum Command {
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Questions about policy documents
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
     },
 }
 
@@ -147,4 +153,70 @@ pub(crate) struct TailArgs {
     /// Whole records, one line of JSON each
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Does the new policy allow anything that the old one does not? Exits 0 if not, 1 if so, 2 if undecided
+    Compare(CompareArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CompareArgs {
+    /// The policy as it was
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// The policy as it is to be
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// Where both are attached
+    #[arg(long = "type", value_name = "TYPE", value_enum, default_value_t)]
+    pub(crate) kind: PolicyType,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Where a policy is attached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyType {
+    /// To a user, group or role
+    #[default]
+    Identity,
+    /// To a resource
+    Resource,
+    /// To a role, saying who may assume it
+    Trust,
+    /// Passed with a request for credentials
+    Session,
+    /// As a permissions boundary
+    Boundary,
+    /// To an organization, limiting its principals
+    ServiceControl,
+    /// To an organization, limiting its resources
+    ResourceControl,
+}
+
+impl From<PolicyType> for PolicyKind {
+    fn from(kind: PolicyType) -> Self {
+        match kind {
+            PolicyType::Identity => Self::Identity,
+            PolicyType::Resource => Self::Resource,
+            PolicyType::Trust => Self::Trust,
+            PolicyType::Session => Self::Session,
+            PolicyType::Boundary => Self::Boundary,
+            PolicyType::ServiceControl => Self::ServiceControl,
+            PolicyType::ResourceControl => Self::ResourceControl,
+        }
+    }
+}
+
+/// How a command prints its answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
 }

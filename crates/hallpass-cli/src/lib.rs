@@ -10,6 +10,7 @@ mod dev;
 mod doctor;
 mod env;
 mod error;
+mod policy;
 mod printer;
 mod run;
 mod running;
@@ -71,5 +72,6 @@ async fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Audit {
             command: AuditCommand::Tail(options),
         } => audit::tail(&options, printer).await,
+        Command::Policy { command } => policy::run(&command, printer),
     }
 }

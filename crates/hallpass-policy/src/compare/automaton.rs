@@ -59,8 +59,9 @@ pub(super) struct Group<'a> {
     pub(super) want: Want,
     /// Letters match whatever their ASCII case.
     pub(super) fold: bool,
-    /// A variable in it puts its value into the text. Without it, where a match is wanted, a variable may be
-    /// anything; where none is wanted, only its own value in the text is certain to match it.
+    /// The text is written as one of these patterns reads it: a variable puts its value there. At most one group of
+    /// a search writes. In the others, where a match is wanted, a variable may be anything; where none is wanted, only
+    /// its own value in the text is certain to match it.
     pub(super) writes: bool,
 }
 
@@ -169,6 +170,10 @@ impl Automaton {
         self.groups.get(place.group as usize).is_some_and(|group| group.1)
     }
 
+    fn writes(&self, place: Place) -> bool {
+        self.groups.get(place.group as usize).is_some_and(|group| group.2)
+    }
+
     /// Whether the variable at this place stands for any text.
     fn is_wide(&self, place: Place) -> bool {
         self.groups
@@ -209,8 +214,10 @@ impl Automaton {
                     }
                 }
                 Symbol::Variable(variable) => match place.node {
-                    Node::Any | Node::Settled => next.push(*at),
                     Node::Variable(own) if own == variable && !self.is_wide(place) => next.push(at + 1),
+                    // What writes the text reads its variables where it wrote them, and nowhere else.
+                    _ if self.writes(place) => {}
+                    Node::Any | Node::Settled => next.push(*at),
                     // Some value may take the pattern to any place ahead.
                     _ if self.want(place).is_match() => next.extend(*at..place.end),
                     _ => {}
@@ -338,7 +345,7 @@ impl Automaton {
                     }
                 }
                 Node::AnyInSegment | Node::OneInSegment => symbols.push(Symbol::Char(':')),
-                Node::Variable(variable) if self.want(place).is_match() && !self.is_wide(place) => {
+                Node::Variable(variable) if self.writes(place) => {
                     symbols.push(Symbol::Variable(variable));
                 }
                 _ => {}

@@ -27,6 +27,9 @@ pub(super) struct Explorer<'a> {
     doubt: Option<Undecided>,
 }
 
+/// A text, and which of the unwanted statements cover it.
+type Found = (Vec<Symbol>, Vec<usize>);
+
 /// One search: what has to apply, and for whom.
 struct Goal<'g, 'a> {
     required: &'g [Entry<'a>],
@@ -73,7 +76,10 @@ impl<'a> Explorer<'a> {
         unwanted: &[Entry<'a>],
         subject: &Subject,
     ) -> Option<Counterexample> {
-        if self.budget.left == 0 {
+        // The same statement cannot apply and not apply. Most of most policies does not change, so this saves most of
+        // the work, and it needs no insight into variables.
+        let same = |must: &Entry<'_>| unwanted.iter().any(|entry| says_the_same(must, entry));
+        if self.budget.left == 0 || required.iter().any(same) {
             return None;
         }
         let goal = Goal { required, subject };
@@ -118,11 +124,7 @@ impl<'a> Explorer<'a> {
     }
 
     /// Actions to look at, each with the unwanted statements that name it, by index.
-    fn actions(
-        &mut self,
-        required: &[Entry<'a>],
-        unwanted: &[Entry<'a>],
-    ) -> Result<Vec<(Vec<Symbol>, Vec<usize>)>, OverBudget> {
+    fn actions(&mut self, required: &[Entry<'a>], unwanted: &[Entry<'a>]) -> Result<Vec<Found>, OverBudget> {
         let clauses = unwanted
             .iter()
             .map(|entry| Some(&entry.statement.actions))
@@ -161,7 +163,7 @@ impl<'a> Explorer<'a> {
         &mut self,
         required: &[Entry<'a>],
         unwanted: &[Entry<'a>],
-    ) -> Result<Vec<(Vec<Symbol>, Vec<usize>)>, OverBudget> {
+    ) -> Result<Vec<Found>, OverBudget> {
         let clauses = unwanted
             .iter()
             .map(|entry| entry.statement.resources.as_ref())
@@ -380,6 +382,15 @@ impl<'a> Explorer<'a> {
     }
 }
 
+/// Whether two statements apply to the same requests of a caller whom both reach.
+fn says_the_same(left: &Entry<'_>, right: &Entry<'_>) -> bool {
+    let (left, right) = (left.statement, right.statement);
+    left.effect == right.effect
+        && left.actions == right.actions
+        && left.resources == right.resources
+        && left.conditions == right.conditions
+}
+
 fn pick<'a>(entries: &[Entry<'a>], indices: &[usize]) -> Vec<Entry<'a>> {
     indices
         .iter()
@@ -418,7 +429,11 @@ impl Place<'_> {
         budget: &mut Budget,
     ) -> Result<Vec<(Class, Vec<usize>)>, OverBudget> {
         let mut groups = extra;
-        for clause in musts.iter().flatten() {
+        // The last, as a denial is likelier to stand in both policies than the grant it limits.
+        let templates = |clause: &Clause| !clause.negated && clause.patterns.iter().any(Pattern::is_template);
+        let present = musts.iter().flatten().collect::<Vec<_>>();
+        let writer = present.iter().rposition(|clause| templates(clause));
+        for (index, clause) in present.into_iter().enumerate() {
             // An empty list names nothing and excludes nothing.
             if clause.patterns.is_empty() {
                 return Ok(Vec::new());
@@ -427,10 +442,10 @@ impl Place<'_> {
                 patterns: clause.patterns.iter().collect(),
                 want: if clause.negated { Want::MustNot } else { Want::Must },
                 fold: self.fold,
-                writes: true,
+                writes: writer == Some(index),
             });
         }
-        let mut same: HashMap<(bool, Vec<(&str, bool)>), usize> = HashMap::new();
+        let mut same = HashMap::new();
         let mut group_of = Vec::with_capacity(clauses.len());
         for clause in clauses {
             let Some(clause) = clause else {
@@ -441,20 +456,22 @@ impl Place<'_> {
                 .patterns
                 .iter()
                 .map(|pattern| (pattern.source(), pattern.is_template()));
-            let group = *same.entry((clause.negated, names.collect())).or_insert_with(|| {
-                let free = |pattern: &&Pattern| !clause.negated || !self.pinned.contains(pattern);
-                groups.push(Group {
-                    patterns: clause.patterns.iter().filter(free).collect(),
-                    want: if clause.negated {
-                        Want::Rather
-                    } else {
-                        Want::RatherNot
-                    },
-                    fold: self.fold,
-                    writes: false,
+            let group = *same
+                .entry((clause.negated, names.collect::<Vec<_>>()))
+                .or_insert_with(|| {
+                    let free = |pattern: &&Pattern| !clause.negated || !self.pinned.contains(pattern);
+                    groups.push(Group {
+                        patterns: clause.patterns.iter().filter(free).collect(),
+                        want: if clause.negated {
+                            Want::Rather
+                        } else {
+                            Want::RatherNot
+                        },
+                        fold: self.fold,
+                        writes: false,
+                    });
+                    groups.len() - 1
                 });
-                groups.len() - 1
-            });
             group_of.push(Some(group));
         }
         let classes = best(self.universe, &groups, variables, budget)?;

@@ -168,10 +168,7 @@ impl<'a> Question<'a> {
                     .iter()
                     .enumerate()
                     .position(|(family, (known, wanted))| {
-                        let written = question
-                            .links
-                            .iter()
-                            .any(|link| link.family == family && link.unwanted.is_none());
+                        let written = question.is_required(family);
                         *wanted == want && written == writes && known.compares_as(condition)
                     });
                 let family = known.unwrap_or_else(|| {
@@ -220,12 +217,10 @@ impl<'a> Question<'a> {
             .collect::<Vec<_>>();
         if reads.iter().any(|reads| matches!(reads, Reads::Text { .. })) {
             let pinned = self.unmatched_templates();
+            let writer = self.writer();
             let groups = self.families.iter().enumerate().zip(&reads);
             let groups = groups.map(|((family, (_, want)), reads)| {
-                let writes = self
-                    .links
-                    .iter()
-                    .any(|link| link.family == family && link.unwanted.is_none());
+                let writes = writer == Some(family);
                 let (patterns, fold) = match reads {
                     Reads::Text {
                         patterns,
@@ -233,7 +228,9 @@ impl<'a> Question<'a> {
                     } => (*patterns, *ignore_case),
                     _ => (&[] as &[Pattern], false),
                 };
-                let free = |pattern: &&Pattern| writes || !want.is_match() || !pinned.contains(pattern);
+                let free = |pattern: &&Pattern| {
+                    self.is_required(family) || !want.is_match() || !pinned.contains(pattern)
+                };
                 Group {
                     patterns: patterns.iter().filter(free).collect(),
                     want: *want,
@@ -264,7 +261,20 @@ impl<'a> Question<'a> {
             .collect::<Vec<_>>();
         let inexact = self.is_inexact();
         let mut seen = HashSet::new();
-        for value in typed::values(&conditions) {
+        let mut values = typed::values(&conditions);
+        if inexact {
+            // Longer texts of the same beginnings, which another type may read otherwise or not at all.
+            let texts = classes
+                .iter()
+                .filter_map(|class| plain(&class.text))
+                .collect::<Vec<_>>();
+            values.extend(
+                texts
+                    .iter()
+                    .flat_map(|text| [format!("{text}example"), format!("{text}00000")]),
+            );
+        }
+        for value in values {
             budget.spend(conditions.len() as u64)?;
             let truths = conditions
                 .iter()
@@ -293,6 +303,25 @@ impl<'a> Question<'a> {
             });
         }
         Ok(classes)
+    }
+
+    fn is_required(&self, family: usize) -> bool {
+        let mut links = self.links.iter();
+        links.any(|link| link.family == family && link.unwanted.is_none())
+    }
+
+    /// The family whose templates write the key's value: the last that has to match it.
+    fn writer(&self) -> Option<usize> {
+        let writes = |family: usize| {
+            let Some((condition, want)) = self.families.get(family) else {
+                return false;
+            };
+            let Reads::Text { patterns, .. } = condition.reads() else {
+                return false;
+            };
+            want.is_match() && self.is_required(family) && patterns.iter().any(Pattern::is_template)
+        };
+        (0..self.families.len()).rev().find(|family| writes(*family))
     }
 
     /// Templates that, where all that has to apply does, match none of the key's values.

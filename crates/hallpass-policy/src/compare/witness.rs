@@ -150,7 +150,8 @@ impl<'a> Witnesses<'a> {
         }
         let used = open(used);
         let all = open(variables.iter().filter_map(|variable| variable.key()).collect());
-        let mut assignments = Vec::new();
+        // Defaults stand for what has no value.
+        let mut assignments = vec![BTreeMap::new()];
         for keys in [&used, &all] {
             for value in FRESH {
                 assignments.push(
@@ -163,7 +164,7 @@ impl<'a> Witnesses<'a> {
                 }
             }
         }
-        let base = assignments.first().cloned().unwrap_or_default();
+        let base = assignments.get(1).cloned().unwrap_or_default();
         let everything = assignments.last().cloned().unwrap_or_default();
         for (key, value) in self.derived(sketch) {
             if all.contains(&key) {
