@@ -41,9 +41,7 @@ fn condition() -> impl Strategy<Value = String> {
     let of = |key: &'static str, operators: &'static str, values: &'static [&'static str]| {
         (operators, value(values)).prop_map(move |(operator, values)| (operator, key, values))
     };
-    let quantified = "(ForAllValues:|ForAnyValue:)?";
     let text = "(ForAllValues:|ForAnyValue:)?String(Not)?(Equals|Like|EqualsIgnoreCase)(IfExists)?";
-    let _ = quantified;
     prop_oneof![
         4 => of("k", text, &["a", "b", "a*", "A", "?", "*", "ab", ""]),
         2 => of("u", "String(Not)?(Equals|Like)(IfExists)?", &["a", "b", "a*", "ab*", "*b"]),

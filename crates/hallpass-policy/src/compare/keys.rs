@@ -3,6 +3,7 @@
 use super::automaton::{Group, Symbol, Variables, Want};
 use super::bits::Bits;
 use super::classes::{OverBudget, best};
+use super::sets::{Class, sets};
 use super::typed;
 use super::universe::Universe;
 use super::{Budget, Entry};
@@ -30,8 +31,6 @@ pub(super) struct Choice {
     pub(super) failing: Bits,
 }
 
-/// Different sets of values are counted up to this.
-const SETS_MAX: usize = 4_096;
 /// Conditions on a key of several types are supposed true and false in all combinations up to this many.
 const SUPPOSED_MAX: usize = 7;
 
@@ -72,7 +71,7 @@ pub(super) fn choices(
         let state = State::One(class.text.clone());
         best.offer(
             state,
-            |_, link| link.present(std::iter::once(class.truth(link))),
+            |_, link| link.present(std::iter::once(class.truth(link.family))),
             budget,
         )?;
     }
@@ -377,85 +376,6 @@ impl<'a> Question<'a> {
         }
         Ok(())
     }
-}
-
-/// A value, and what each family says of it.
-struct Class {
-    text: Vec<Symbol>,
-    truths: Vec<Truth>,
-}
-
-impl Class {
-    fn truth(&self, link: &Link<'_>) -> Truth {
-        self.truths.get(link.family).copied().unwrap_or(Truth::Unknown)
-    }
-}
-
-/// Which truths occur among several values.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-struct Seen {
-    yes: bool,
-    no: bool,
-    unknown: bool,
-}
-
-impl Seen {
-    fn with(self, truth: Truth) -> Self {
-        Self {
-            yes: self.yes || truth == Truth::True,
-            no: self.no || truth == Truth::False,
-            unknown: self.unknown || truth == Truth::Unknown,
-        }
-    }
-
-    fn truths(self) -> impl Iterator<Item = Truth> {
-        let truths = [
-            (self.yes, Truth::True),
-            (self.no, Truth::False),
-            (self.unknown, Truth::Unknown),
-        ];
-        truths
-            .into_iter()
-            .filter_map(|(seen, truth)| seen.then_some(truth))
-    }
-}
-
-struct Set {
-    members: Vec<usize>,
-    seen: Vec<Seen>,
-}
-
-/// Sets of values that differ in which truths occur in them; quantifiers tell no others apart.
-fn sets(classes: &[Class], budget: &mut Budget) -> Result<Vec<Set>, OverBudget> {
-    let families = classes.first().map_or(0, |class| class.truths.len());
-    let mut sets = vec![Set {
-        members: Vec::new(),
-        seen: vec![Seen::default(); families],
-    }];
-    let mut known = HashSet::new();
-    let mut next = 0;
-    while next < sets.len() {
-        for (index, class) in classes.iter().enumerate() {
-            budget.spend(families as u64 + 1)?;
-            let Some(set) = sets.get(next) else { break };
-            let seen = set
-                .seen
-                .iter()
-                .zip(&class.truths)
-                .map(|(seen, truth)| seen.with(*truth));
-            let seen = seen.collect::<Vec<_>>();
-            if known.insert(seen.clone()) {
-                let members = set.members.iter().copied().chain([index]).collect();
-                sets.push(Set { members, seen });
-            }
-            if sets.len() > SETS_MAX {
-                return Err(OverBudget);
-            }
-        }
-        next += 1;
-    }
-    sets.remove(0);
-    Ok(sets)
 }
 
 /// The choices that no other makes needless.
