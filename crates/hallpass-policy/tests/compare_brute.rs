@@ -208,7 +208,7 @@ fn allows(policy: &NamedPolicy, request: &Request<'_>) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 500 } else { 5000 }))]
+    #![proptest_config(ProptestConfig { cases: 500, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_verdict_agrees_with_every_small_request(old in document(), new in document(), same in 0..4) {
