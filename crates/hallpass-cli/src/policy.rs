@@ -2,6 +2,7 @@
 
 mod account;
 mod check;
+mod compare;
 mod explain;
 
 use crate::error::CliError;
@@ -14,6 +15,8 @@ use std::path::Path;
 pub(crate) enum PolicyCommand {
     /// Look for errors, dangers and oddities in policy documents
     Check(check::CheckArgs),
+    /// Does the new policy allow anything that the old one does not? Exits 0 if not, 1 if so, 2 if undecided
+    Compare(compare::CompareArgs),
     /// Why a request is allowed or denied
     Explain(explain::ExplainArgs),
 }
@@ -21,6 +24,7 @@ pub(crate) enum PolicyCommand {
 pub(crate) async fn run(command: PolicyCommand, printer: &Printer) -> Result<u8, CliError> {
     match command {
         PolicyCommand::Check(options) => check::run(&options, printer),
+        PolicyCommand::Compare(options) => compare::run(&options, printer),
         PolicyCommand::Explain(options) => explain::run(&options, printer).await,
     }
 }

@@ -16,7 +16,7 @@ use crate::pattern::Pattern;
 ///
 /// A value that its operator cannot read (a date that is none) is `Unknown`: it satisfies no `Allow` and escapes no
 /// `Deny`. It is not simply false, because a false condition would switch a `Deny` off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Truth {
     True,
     False,
@@ -246,20 +246,7 @@ impl Condition {
                 None => self.operator.negated.into(),
             };
         };
-        let each = found.values().iter().map(|value| {
-            let matched = self.matches(value, context);
-            if self.operator.negated {
-                matched.not()
-            } else {
-                matched
-            }
-        });
-        match self.operator.quantifier {
-            Some(Quantifier::All) => Truth::all(each),
-            Some(Quantifier::Any) => Truth::any(each),
-            None if self.operator.negated => Truth::all(each),
-            None => Truth::any(each),
-        }
+        self.combine(found.values().iter().map(|value| self.matches(value, context)))
     }
 
     /// The condition keys its values' variables read, as written.
@@ -299,4 +286,92 @@ impl Condition {
             Values::Null(_) => Truth::Unknown,
         }
     }
+
+    /// What the key's values amount to, given for each of them whether any value on the right matches it.
+    pub(crate) fn combine(&self, matched: impl IntoIterator<Item = Truth>) -> Truth {
+        let each = matched.into_iter().map(|matched| {
+            if self.operator.negated {
+                matched.not()
+            } else {
+                matched
+            }
+        });
+        match self.operator.quantifier {
+            Some(Quantifier::All) => Truth::all(each),
+            Some(Quantifier::Any) => Truth::any(each),
+            None if self.operator.negated => Truth::all(each),
+            None => Truth::any(each),
+        }
+    }
+
+    /// The key it reads, in lower case.
+    pub(crate) fn key(&self) -> &str {
+        self.key.as_str()
+    }
+
+    /// Whether the operator is the negation of another.
+    pub(crate) fn is_negated(&self) -> bool {
+        self.operator.negated
+    }
+
+    /// Whether the operator is made for keys with several values.
+    pub(crate) fn is_quantified(&self) -> bool {
+        self.operator.quantifier.is_some()
+    }
+
+    /// Whether one value that satisfies it is enough (`ForAnyValue`).
+    pub(crate) fn is_for_any_value(&self) -> bool {
+        self.operator.quantifier == Some(Quantifier::Any)
+    }
+
+    /// Whether the two always say the same of the same value.
+    pub(crate) fn compares_as(&self, other: &Self) -> bool {
+        self.operator.test == other.operator.test && self.values == other.values
+    }
+
+    /// Whether any value on the right matches `value`, negation aside, where no variable is involved.
+    pub(crate) fn matches_value(&self, value: &str) -> Truth {
+        self.matches(value, &Context::new())
+    }
+
+    /// What the right-hand side is compared with.
+    pub(crate) fn reads(&self) -> Reads<'_> {
+        match &self.values {
+            Values::String(values) => Reads::Text {
+                patterns: values.patterns(),
+                ignore_case: values.ignores_case(),
+            },
+            Values::Arn(values) => Reads::Text {
+                patterns: values.patterns(),
+                ignore_case: false,
+            },
+            Values::Numeric(_) => Reads::Number,
+            Values::Date(values) => Reads::Date(values.instants()),
+            Values::Bool(values) => Reads::Bool {
+                variables: values.has_variables(),
+            },
+            Values::Binary(_) => Reads::Binary,
+            Values::Ip(values) => Reads::Ip(values.edges()),
+            Values::Null(_) => Reads::Existence,
+        }
+    }
+}
+
+/// What an operator takes a key's value for, with what divides such values into those it tells apart.
+#[derive(Debug)]
+pub(crate) enum Reads<'a> {
+    Text {
+        patterns: &'a [Pattern],
+        ignore_case: bool,
+    },
+    Number,
+    /// Seconds since 1970 and nanoseconds of each date.
+    Date(Vec<(i64, u32)>),
+    Bool {
+        variables: bool,
+    },
+    Binary,
+    /// The first address of each network, and the first one after it.
+    Ip(Vec<std::net::IpAddr>),
+    Existence,
 }

@@ -174,9 +174,7 @@ impl Clause {
         if !self.negated {
             return Truth::False;
         }
-        let unresolved = |pattern: &Pattern| {
-            pattern.has_variables() && pattern.matches(resource, context) == Matched::Unresolved
-        };
+        let unresolved = |pattern: &Pattern| pattern.matches(resource, context) == Matched::Unresolved;
         (!self.patterns.is_empty() && (denies || !self.patterns.iter().any(unresolved))).into()
     }
 

@@ -13,6 +13,7 @@
 //! No I/O, no clock, no randomness. The caller supplies every fact about the request, from the server's own
 //! knowledge and never from a header of the same name.
 
+mod compare;
 mod condition;
 mod context;
 mod decision;
@@ -30,6 +31,7 @@ mod resource;
 mod simulate;
 mod variable;
 
+pub use compare::{Comparison, Counterexample, Undecided, compare};
 pub use context::{Context, ContextValue};
 pub use decision::{Considered, Decision, Effect, FailedCondition, MatchedStatements, Outcome, StatementRef};
 pub use document::{Policy, PolicyKind, Statement, StatementEffect, Version};

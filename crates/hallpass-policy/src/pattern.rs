@@ -11,8 +11,9 @@ use crate::variable::{Piece, Variable, pieces};
 const RESOURCE_SEGMENT: usize = 5;
 const SERVICE_SEGMENT: usize = 2;
 
+/// One element of a compiled pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
+pub(crate) enum Token {
     Text(Box<str>),
     /// `*` over anything.
     Any,
@@ -150,11 +151,6 @@ impl Pattern {
         }
     }
 
-    /// True when a variable stands in it, or one that can never have a value.
-    pub(crate) fn has_variables(&self) -> bool {
-        matches!(self.shape, Shape::Template(_) | Shape::Nothing)
-    }
-
     /// Whether a variable in it depends on a key nothing is known about.
     pub(crate) fn is_unknown(&self, context: &Context) -> bool {
         let Shape::Template(tokens) = &self.shape else {
@@ -231,6 +227,22 @@ impl Pattern {
             Shape::Everything | Shape::Prefix(_) => Some(self.source.to_string()),
             Shape::Nothing => None,
         }
+    }
+
+    /// What the pattern is made of, in order; `None` for one that matches nothing whatever the request.
+    pub(crate) fn tokens(&self) -> Option<Vec<Token>> {
+        match &self.shape {
+            Shape::Everything => Some(vec![Token::Any]),
+            Shape::Nothing => None,
+            Shape::Literal(text) => Some(vec![Token::Text(text.clone())]),
+            Shape::Prefix(text) => Some(vec![Token::Text(text.clone()), Token::Any]),
+            Shape::Tokens(tokens) | Shape::Template(tokens) => Some(tokens.to_vec()),
+        }
+    }
+
+    /// Whether what it matches depends on the request's context.
+    pub(crate) fn is_template(&self) -> bool {
+        matches!(self.shape, Shape::Template(_))
     }
 }
 

@@ -68,6 +68,11 @@ impl Variable {
             None => self.default.as_deref(),
         }
     }
+
+    /// The condition key it reads, in lower case; `None` for text that is no variable.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(Key::as_str)
+    }
 }
 
 /// Cuts `text` into pieces. With `variables` off (language version 2008-10-17) `${…}` is ordinary text.

@@ -42,6 +42,10 @@ impl Values {
             },
         }))
     }
+
+    pub(super) fn has_variables(&self) -> bool {
+        self.0.iter().any(|value| matches!(value, Value::Variable(_)))
+    }
 }
 
 /// Reads `true` or `false` in any case, as AWS stores `True` too.

@@ -38,6 +38,12 @@ impl Values {
             None => Truth::Unknown,
         }
     }
+
+    /// Seconds and nanoseconds of each value.
+    pub(super) fn instants(&self) -> Vec<(i64, u32)> {
+        let parts = |instant: &Instant| (instant.seconds, instant.nanoseconds);
+        self.instants.iter().map(parts).collect()
+    }
 }
 
 /// Reads an instant. Plain digits are seconds since 1970; the rest is `year[-month[-day]][T[time][offset]]`, where a

@@ -1,7 +1,7 @@
 //! `IpAddress` and `NotIpAddress`: IPv4 and IPv6 networks side by side.
 
 use super::Truth;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const V4_BITS: u32 = 32;
 const V6_BITS: u32 = 128;
@@ -62,6 +62,34 @@ impl Network {
     }
 }
 
+impl Network {
+    fn edges(self) -> impl Iterator<Item = IpAddr> {
+        let (first, after) = match self.address {
+            IpAddr::V4(address) => {
+                let host = u32::MAX.checked_shr(self.bits).unwrap_or(0);
+                let last = address.to_bits() | host;
+                let first = IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & !host));
+                (
+                    first,
+                    last.checked_add(1)
+                        .map(|next| IpAddr::V4(Ipv4Addr::from_bits(next))),
+                )
+            }
+            IpAddr::V6(address) => {
+                let host = u128::MAX.checked_shr(self.bits).unwrap_or(0);
+                let last = address.to_bits() | host;
+                let first = IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !host));
+                (
+                    first,
+                    last.checked_add(1)
+                        .map(|next| IpAddr::V6(Ipv6Addr::from_bits(next))),
+                )
+            }
+        };
+        std::iter::once(first).chain(after)
+    }
+}
+
 fn same_head(left: Ipv6Addr, right: Ipv6Addr, bits: u32) -> bool {
     (left.to_bits() ^ right.to_bits())
         .checked_shr(V6_BITS - bits)
@@ -90,5 +118,10 @@ impl Values {
             }
             Err(_) => Truth::Unknown,
         }
+    }
+
+    /// Where addresses start or cease to belong to a network: its first address, and the first one after it.
+    pub(super) fn edges(&self) -> Vec<IpAddr> {
+        self.0.iter().flat_map(|network| network.edges()).collect()
     }
 }

@@ -51,6 +51,10 @@ impl Values {
             }
         })
     }
+
+    pub(super) fn ignores_case(&self) -> bool {
+        self.ignore_case
+    }
 }
 
 fn same_ignoring_case(left: &str, right: &str) -> bool {
