@@ -411,7 +411,7 @@ fn the_request_shown_is_complete_and_legible() {
         ("s3:PutObject", "arn:aws:s3:::b/example")
     );
     assert_eq!(found.context, context(&[("k", "v")]));
-    assert_eq!(found.allowed_by[0].index, 0);
+    assert_eq!(found.allowed_by[0].index(), 0);
 }
 
 fn bucket_says(old: &str, new: &str) -> Says {

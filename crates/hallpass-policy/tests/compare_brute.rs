@@ -121,7 +121,11 @@ fn contexts(policies: &[&PolicyGroup]) -> Vec<Context> {
     let mut keys = BTreeSet::new();
     let mut several = false;
     for policy in policies {
-        for statement in policy.policy.statements() {
+        for statement in policy
+            .policies()
+            .iter()
+            .flat_map(|policy| policy.policy.statements())
+        {
             for (operator, key, _) in statement.conditions() {
                 keys.insert(key.to_owned());
                 several |= operator.starts_with("For");
