@@ -218,7 +218,7 @@ proptest! {
     fn the_verdict_agrees_with_every_small_request(old in document(), new in document(), same in 0..4) {
         let parse = |text: &str| Policy::parse(text, PolicyKind::Identity);
         let (Ok(one), Ok(two)) = (parse(&old), parse(&new)) else { return Err(TestCaseError::reject("repeated key")) };
-        let old_policy = PolicyGroup::new("old", one);
+        let old_policy = PolicyGroup::from(NamedPolicy::new("old", one));
         // Unrelated policies always differ; related ones are where the proof is put to work.
         let new_text = match same {
             0 => new.clone(),
@@ -227,8 +227,8 @@ proptest! {
             _ => old.replacen("Statement\":[{", "Statement\":[{\"Effect\":\"Deny\",\"Action\":\"s:a*\",\"Resource\":\"arn:aws:s:::a*\"},{", 1),
         };
         let new_policy = match parse(&new_text) {
-            Ok(policy) if same > 0 => PolicyGroup::new("new", policy),
-            _ => PolicyGroup::new("new", two),
+            Ok(policy) if same > 0 => PolicyGroup::from(NamedPolicy::new("new", policy)),
+            _ => PolicyGroup::from(NamedPolicy::new("new", two)),
         };
         let tried = difference(&old_policy, &new_policy);
         match compare(&old_policy, &new_policy, PolicyKind::Identity) {
