@@ -31,6 +31,10 @@ const IAM_PATHS: [&str; 13] = [
     "access-report/",
 ];
 
+/// What IAM takes although its sentence does not list it: `sts:AssumeRoot` is granted on an account's root ("Centrally
+/// manage root access"), and AWS's own managed policies name role templates.
+const IAM_UNLISTED: [&str; 2] = ["root", "role-template/"];
+
 /// S3 resources that live in a region, unlike buckets and objects.
 const S3_REGIONAL: [&str; 5] = [
     "accesspoint/",
@@ -89,7 +93,8 @@ pub(crate) fn check(text: &str) -> Result<(), ResourceFault> {
         if regional {
             return refuse(format!("IAM resource {text} cannot contain region information."));
         }
-        if path != "*" && !IAM_PATHS.iter().any(|start| path.starts_with(start)) {
+        let known = path == "*" || IAM_UNLISTED.iter().any(|start| path.starts_with(start));
+        if !known && !IAM_PATHS.iter().any(|start| path.starts_with(start)) {
             let paths = IAM_PATHS.join(", ");
             return refuse(format!(
                 "IAM resource path must either be \"*\" or start with {paths}."
