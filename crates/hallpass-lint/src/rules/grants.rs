@@ -7,19 +7,23 @@ use crate::glob;
 use crate::report::{At as _, Report, Span};
 use hallpass_policy::PolicyKind;
 
-/// Keys that say how or when a request is made, and leave open to what it applies.
-const CIRCUMSTANCES: [&str; 12] = [
-    "aws:securetransport",
-    "aws:multifactorauthpresent",
-    "aws:multifactorauthage",
-    "aws:requestedregion",
+/// Starts of keys that say who asks, how or when, and leave open to what it applies.
+const CIRCUMSTANCES: [&str; 16] = [
     "aws:currenttime",
     "aws:epochtime",
+    "aws:multifactorauth",
+    "aws:principal",
+    "aws:requestedregion",
+    "aws:securetransport",
+    "aws:source",
+    "aws:token",
     "aws:useragent",
-    "aws:sourceip",
-    "s3:tlsversion",
-    "s3:signatureversion",
+    "aws:userid",
+    "aws:username",
+    "aws:vpcsourceip",
     "s3:authtype",
+    "s3:signatureversion",
+    "s3:tlsversion",
     "s3:x-amz-server-side-encryption",
 ];
 
@@ -106,7 +110,10 @@ pub(super) fn narrowed(statement: &Statement<'_>) -> bool {
             .values
             .iter()
             .all(|(value, _)| matches!(*value, "*" | "0.0.0.0/0"));
-        !CIRCUMSTANCES.contains(&condition.lower.as_str()) && !any && condition.operator.base != "Null"
+        let circumstance = CIRCUMSTANCES
+            .iter()
+            .any(|start| condition.lower.starts_with(start));
+        !circumstance && !any && condition.operator.base != "Null"
     })
 }
 

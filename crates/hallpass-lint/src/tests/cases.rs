@@ -66,6 +66,8 @@ cases! {
     HP2001 'i' r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"# => "\"*\"", not r#"{"Effect": "Deny", "Action": "*", "Resource": "*"}"#;
     HP2002 'i' r#"{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}"# => "\"iam:PassRole\"",
         not r#"{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}}"#;
+    HP2002 'i' r#"{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}"# => "\"iam:PassRole\"",
+        not r#"{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", "Condition": {"StringEquals": {"iam:ResourceTag/team": "a"}}}"#;
     HP2003 'i' r#"{"Effect": "Allow", "Action": ["s3:ListBucket", "iam:Pass*"], "Resource": "arn:aws:iam::*:role/*"}"# => "\"iam:Pass*\"",
         not r#"{"Effect": "Allow", "Action": "iam:*", "Resource": "arn:aws:iam::*:role/app/*"}"#;
     HP2004 'i' r#"{"Effect": "Allow", "Action": "iam:PassRole", "NotResource": "arn:aws:iam::123456789012:role/admin"}"# => "\"iam:PassRole\"",
