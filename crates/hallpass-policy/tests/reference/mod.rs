@@ -557,17 +557,12 @@ fn seconds(text: &str) -> Option<i64> {
     if let Ok(epoch) = text.parse::<i64>() {
         return (!text.starts_with('+')).then_some(epoch);
     }
-    if let Ok(date) = text.parse::<jiff::civil::Date>() {
-        return Some(
-            date.to_zoned(jiff::tz::TimeZone::UTC)
-                .ok()?
-                .timestamp()
-                .as_second(),
-        );
-    }
-    text.parse::<jiff::Timestamp>()
-        .ok()
-        .map(|timestamp| timestamp.as_second())
+    // The instant first: a date is also read from the front of an instant.
+    let instant = text.parse::<jiff::Timestamp>().or_else(|_| {
+        let date = text.parse::<jiff::civil::Date>()?;
+        Ok::<_, jiff::Error>(date.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp())
+    });
+    instant.ok().map(|instant| instant.as_second())
 }
 
 // Combination.
