@@ -26,12 +26,22 @@ pub fn action(bytes: &mut Unstructured<'_>) -> Result<String> {
     Ok(format!("s3:{}", text(bytes, &["a", "b", "A", "ab"], 4)? + "x"))
 }
 
+/// `*` or an ARN; its resource part is never empty.
 pub fn resource(bytes: &mut Unstructured<'_>) -> Result<String> {
+    let first = *bytes.choose(&["a", "b", "ü"])?;
     Ok(match bytes.int_in_range(0..=5)? {
         0 => "*".to_owned(),
         1 => format!("arn:aws:kms:r:{ACCOUNT}:key/{}", text(bytes, &["a", "b"], 2)?),
-        2 => format!("arn:aws:sqs:{}:{}:{}", text(bytes, &["a", "b", "-"], 3)?, bytes.choose(&[ACCOUNT, OTHER])?, text(bytes, &["a", "b", ":"], 3)?),
-        _ => format!("arn:aws:s3:::{}", text(bytes, &["a", "b", "/", ":", "ü", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"], 6)?),
+        2 => format!(
+            "arn:aws:sqs:{}:{}:{first}{}",
+            text(bytes, &["a", "b", "-"], 3)?,
+            bytes.choose(&[ACCOUNT, OTHER])?,
+            text(bytes, &["a", "b", ":"], 3)?
+        ),
+        _ => format!(
+            "arn:aws:s3:::{first}{}",
+            text(bytes, &["a", "b", "/", ":", "ü", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"], 6)?
+        ),
     })
 }
 
@@ -150,14 +160,23 @@ pub fn principal(bytes: &mut Unstructured<'_>) -> Result<PrincipalInfo> {
     })
 }
 
-pub fn context(bytes: &mut Unstructured<'_>, who: &PrincipalInfo) -> Result<Context> {
+/// The keys that an operator with a quantifier reads, in lower case.
+pub fn multivalued(documents: &[&Value]) -> Vec<String> {
+    let statements = documents.iter().flat_map(|document| document["Statement"].as_array().into_iter().flatten());
+    let blocks = statements.flat_map(|statement| statement["Condition"].as_object().into_iter().flatten());
+    let quantified = blocks.filter(|(operator, _)| operator.starts_with("For"));
+    quantified.flat_map(|(_, keys)| keys.as_object().into_iter().flatten().map(|(key, _)| key.to_lowercase())).collect()
+}
+
+/// Condition keys; those in `many` may have no value or several.
+pub fn context(bytes: &mut Unstructured<'_>, who: &PrincipalInfo, many: impl Fn(&str) -> bool) -> Result<Context> {
     const VALUES: &[&str] = &["a", "A", "ab", "b/c", "5", "5.00", "true", "FALSE", "AA==", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "2030-01-01T00:00:00Z", "1893456000", "arn:aws:s3:::b", "arn:aws:s3:x:y:ab", "*", "", "ü"];
     let mut context = Context::new();
     who.fill(&mut context);
     for key in ["k", "l", "m"] {
         match bytes.int_in_range(0..=3)? {
             0 => {}
-            1 => {
+            1 if many(key) => {
                 let count = bytes.int_in_range(0..=3)?;
                 let values = (0..count).map(|_| Ok(bytes.choose(VALUES)?.to_string())).collect::<Result<Vec<_>>>()?;
                 context.set_many(key, values);

@@ -2,7 +2,7 @@
 #![no_main]
 
 use arbitrary::Unstructured;
-use hallpass_fuzz::{ACCOUNT, USER, action, context, document, group, resource};
+use hallpass_fuzz::{ACCOUNT, USER, action, context, document, group, multivalued, resource};
 use hallpass_policy::*;
 use libfuzzer_sys::fuzz_target;
 
@@ -31,6 +31,9 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         }
         _ => new,
     };
+    // A key without an operator that says otherwise has one value (see `compare`).
+    let many = multivalued(&[&old, &new]);
+    let texts = (old.to_string(), new.to_string());
     let kind = PolicyKind::Identity;
     let (Some(old), Some(new)) = (group(kind, &[old]), group(kind, &[new])) else {
         return Ok(());
@@ -49,14 +52,14 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                 resource_account: found.principal.account.as_ref().map(|account| account.as_str()),
                 context: &found.context,
             };
-            assert!(allows(&new, &request) && !allows(&old, &request), "{found:?}");
+            assert!(allows(&new, &request) && !allows(&old, &request), "{found:?} {texts:?}");
         }
         Comparison::NoMore => {
             for _ in 0..32 {
                 let (action, resource) = (action(bytes)?, resource(bytes)?);
-                let context = context(bytes, &user)?;
+                let context = context(bytes, &user, |key| many.iter().any(|known| known == key))?;
                 let request = Request { principal: &user, action: &action, resource: &resource, resource_account: Some(ACCOUNT), context: &context };
-                assert!(!allows(&new, &request) || allows(&old, &request), "{action} {resource} {context:?}");
+                assert!(!allows(&new, &request) || allows(&old, &request), "{action} {resource} {context:?} {texts:?}");
             }
         }
         Comparison::Undecided(_) => {}

@@ -5,7 +5,7 @@ use crate::printer::Printer;
 use clap::{Args as ClapArgs, ValueEnum};
 use hallpass_policy::{
     Comparison, ContextValue, Counterexample, DOCUMENT_BYTES_MAX, NamedPolicy, Policy, PolicyGroup,
-    PolicyKind, Position, PrincipalInfo, PrincipalKind, StatementRef, compare,
+    PolicyKind, PolicySet, Position, PrincipalInfo, PrincipalKind, Request, StatementRef, compare, evaluate,
 };
 use serde_json::{Map, Value, json};
 use std::fs::File;
@@ -80,7 +80,7 @@ pub(crate) fn run(options: &CompareArgs, printer: &Printer) -> Result<u8, CliErr
     let kind = PolicyKind::from(options.kind);
     let old = read(&options.old, kind)?;
     let new = read(&options.new, kind)?;
-    let verdict = compare(&old, &new, kind);
+    let verdict = with_known_action(compare(&old, &new, kind), &old, &new, kind);
     let (lines, code) = match options.format {
         Format::Text => text(&verdict),
         Format::Json => json_line(&verdict),
@@ -89,6 +89,81 @@ pub(crate) fn run(options: &CompareArgs, printer: &Printer) -> Result<u8, CliErr
         printer.data(&line);
     }
     Ok(code)
+}
+
+/// The same with an action that AWS has, where the found one is made up and a known one shows the same.
+fn with_known_action(
+    verdict: Comparison,
+    old: &PolicyGroup,
+    new: &PolicyGroup,
+    kind: PolicyKind,
+) -> Comparison {
+    let plain = matches!(
+        kind,
+        PolicyKind::Identity | PolicyKind::Session | PolicyKind::Boundary | PolicyKind::ServiceControl
+    );
+    let Comparison::More(found) = &verdict else {
+        return verdict;
+    };
+    if !plain || hallpass_reference::action(&found.action).is_some() {
+        return verdict;
+    }
+    let service = found.action.split(':').next().unwrap_or_default();
+    let known = hallpass_reference::service(service).into_iter();
+    let mut known = known.flat_map(|service| service.actions()).collect::<Vec<_>>();
+    // An action that is made for such a resource tells most.
+    known.sort_by_key(|action| {
+        let kinds = action.resources().iter();
+        let templates =
+            kinds.filter_map(|kind| hallpass_reference::service(service)?.resource_type(kind.name));
+        let fits = templates
+            .filter_map(|kind| fit(kind.arn(), &found.resource))
+            .max();
+        std::cmp::Reverse(fits)
+    });
+    let known = known.into_iter();
+    for action in known.map(|action| format!("{service}:{}", action.name())) {
+        let request = Request {
+            principal: &found.principal,
+            action: &action,
+            resource: &found.resource,
+            resource_account: found.principal.account.as_ref().map(|account| account.as_str()),
+            context: &found.context,
+        };
+        let decide = |group| {
+            let set = PolicySet {
+                identity: Some(group),
+                ..PolicySet::default()
+            };
+            evaluate(&request, &set)
+        };
+        let allowed = decide(new);
+        if allowed.is_allow() && !decide(old).is_allow() {
+            return Comparison::More(Box::new(Counterexample {
+                allowed_by: allowed.matched.iter().cloned().collect(),
+                action: action.clone(),
+                ..(**found).clone()
+            }));
+        }
+    }
+    verdict
+}
+
+/// How many characters of a resource type's ARN template stand in `resource`; `None` when it is of another type.
+fn fit(template: &str, resource: &str) -> Option<usize> {
+    let literals = template.split("${").enumerate();
+    let literals = literals.map(|(index, part)| match index {
+        0 => part,
+        _ => part.split_once('}').map_or("", |(_, literal)| literal),
+    });
+    let mut rest = resource;
+    let mut length = 0;
+    for literal in literals {
+        let at = rest.find(literal)?;
+        rest = rest.get(at + literal.len()..)?;
+        length += literal.len();
+    }
+    Some(length)
 }
 
 /// Reads and parses one document; a fault is told with its place.

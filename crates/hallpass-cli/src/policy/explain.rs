@@ -48,10 +48,25 @@ pub(crate) async fn run(options: &ExplainArgs, printer: &Printer) -> Result<u8, 
             ));
         }
     };
-    let text = serde_json::to_string_pretty(&answer)
-        .map_err(|error| CliError::failed(format!("cannot print the answer: {error}")))?;
-    printer.data(&text);
+    printer.data(&answer_first(&answer));
     Ok(u8::from(answer["decision"] != "allow"))
+}
+
+/// The answer as JSON, what is asked for first.
+fn answer_first(answer: &Value) -> String {
+    let fields = [
+        "decision",
+        "message",
+        "statements",
+        "considered",
+        "missing_context",
+        "resources",
+    ];
+    let fields = fields.iter().filter_map(|field| {
+        let text = format!("{:#}", answer.get(*field)?);
+        Some(format!("  \"{field}\": {}", text.replace('\n', "\n  ")))
+    });
+    format!("{{\n{}\n}}", fields.collect::<Vec<_>>().join(",\n"))
 }
 
 /// Several resources are one request: all must be allowed, so the worst answer is the answer.
