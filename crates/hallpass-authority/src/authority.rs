@@ -9,7 +9,7 @@ use crate::state::{ApplyError, PREFIX, State, access_key_key, key, put};
 use crate::{ActionInfo, Answer, ApiError, Call, Requirement, Service};
 use hallpass_access::{Caller, Permit, PolicyBundle};
 use hallpass_secret::Secret;
-use hallpass_session::{secret_access_key, user_access_key};
+use hallpass_session::{SessionPrincipal, secret_access_key, user_access_key};
 use hallpass_store::{Compare, Listing, Op, Store, StoreError, Txn};
 use hallpass_types::{AccessKeyId, AccountId, Entropy, UnixSeconds};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
@@ -219,6 +219,7 @@ impl Authority {
         let action = find(call.service, &call.action).ok_or_else(|| {
             ApiError::invalid_action(&call.action, call.params.get("Version").unwrap_or(""))
         })?;
+        session_may_call(call)?;
         let state = self.read();
         (action.requirement)(&self.ctx(&state, call)?)
     }
@@ -363,6 +364,31 @@ impl Authority {
     ) -> Option<T> {
         let state = self.read();
         state.account(id).map(|account| read(&state, account))
+    }
+}
+
+/// What the credentials themselves forbid, whatever policies say: those of `GetSessionToken` without MFA call no IAM,
+/// and of STS nothing but `AssumeRole` and `GetCallerIdentity` ("Compare AWS STS credentials").
+fn session_may_call(call: &Call) -> Result<(), ApiError> {
+    let session = call.caller.session.as_deref().map(|session| &session.principal);
+    if !matches!(
+        session,
+        Some(SessionPrincipal::User { .. } | SessionPrincipal::Root)
+    ) {
+        return Ok(());
+    }
+    match (call.service, call.action.as_str()) {
+        (Service::Iam, _) => Err(ApiError::new(
+            "InvalidClientTokenId",
+            403,
+            "The security token included in the request is invalid",
+        )),
+        (Service::Sts, "AssumeRole" | "GetCallerIdentity") | (Service::Ec2, _) => Ok(()),
+        (Service::Sts, action) => Err(ApiError::new(
+            "AccessDenied",
+            403,
+            format!("Cannot call {action} with session credentials"),
+        )),
     }
 }
 
