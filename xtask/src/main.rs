@@ -1,5 +1,5 @@
 //! Development tasks: `cargo xtask test [unit|interop [PYTEST-ARGS…]]`, `cargo xtask lint`,
-//! `cargo xtask generate [NAME | --check]`, `cargo xtask ci`.
+//! `cargo xtask fuzz [TARGET [SECONDS]]`, `cargo xtask generate [NAME | --check]`, `cargo xtask ci`.
 //!
 //! `test` installs what the tests need (Debian packages, Python, npm and Go clients, all pinned) and passes them all.
 //! Downloads and builds are kept in one cache folder outside the clone, so that a second run is quick.
@@ -10,6 +10,7 @@
 )]
 
 mod clients;
+mod fuzz;
 mod generate;
 mod rules;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         ["test", "unit"] => unit(),
         ["test", "interop", rest @ ..] => interop(rest),
         ["setup"] => clients::install().map(|_| ()),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["lint"] => lint(),
         ["generate"] => generate::write(None),
         ["generate", "--check"] => generate::check(),
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
             .and_then(|()| unit())
             .and_then(|()| generate::check())
             .and_then(|()| interop(&[])),
-        _ => Err("usage: cargo xtask test [unit | interop [PYTEST-ARGS…]] | setup | lint | generate [NAME | --check] | ci".to_owned()),
+        _ => Err("usage: cargo xtask test [unit | interop [PYTEST-ARGS…]] | setup | lint | fuzz [TARGET [SECONDS]] | generate [NAME | --check] | ci".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

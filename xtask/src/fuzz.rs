@@ -1,0 +1,75 @@
+//! `cargo xtask fuzz [TARGET [SECONDS]]`: the fuzz targets of `fuzz/`, guided by coverage, on the stable toolchain.
+//!
+//! libFuzzer comes with its crate; what it needs of the compiler are these flags. They go to the target only (`--target`
+//! keeps them from build scripts), and into a target folder of their own.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+const TARGETS: [&str; 4] = ["document", "decide", "compare", "lint"];
+const SECONDS_DEFAULT: &str = "1800";
+const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing";
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+
+/// Builds and runs one target, or all of them one after the other; what they find is left in the cache folder.
+pub(crate) fn run(words: &[&str]) -> Result<(), String> {
+    let (targets, seconds) = match words {
+        [] => (&TARGETS[..], SECONDS_DEFAULT),
+        [target] => (std::slice::from_ref(target), SECONDS_DEFAULT),
+        [target, seconds, ..] => (std::slice::from_ref(target), *seconds),
+    };
+    if let Some(unknown) = targets.iter().find(|target| !TARGETS.contains(target)) {
+        return Err(format!("no target `{unknown}`; there are {}", TARGETS.join(", ")));
+    }
+    let build = crate::cache().join("fuzz-target");
+    for target in targets {
+        crate::run(
+            &crate::root().join("fuzz"),
+            "cargo",
+            [
+                "build",
+                "--release",
+                "--locked",
+                "--target",
+                TRIPLE,
+                "--bin",
+                target,
+            ],
+            &[
+                ("RUSTFLAGS", OsStr::new(FLAGS)),
+                ("CARGO_TARGET_DIR", build.as_os_str()),
+            ],
+        )?;
+        let corpus = crate::cache().join("fuzz-corpus").join(target);
+        std::fs::create_dir_all(&corpus)
+            .map_err(|error| format!("cannot make the corpus folder: {error}"))?;
+        if matches!(*target, "document" | "lint") {
+            seed(&corpus)?;
+        }
+        let program = build.join(TRIPLE).join("release").join(target);
+        let time = format!("-max_total_time={seconds}");
+        let args = [
+            time.as_str(),
+            "-rss_limit_mb=3000",
+            "-timeout=30",
+            "-max_len=4096",
+        ];
+        let args = args.iter().map(OsStr::new).chain([corpus.as_os_str()]);
+        crate::run(&corpus, &program.to_string_lossy(), args, &[])?;
+    }
+    Ok(())
+}
+
+/// Starts from documents that somebody wrote.
+fn seed(corpus: &Path) -> Result<(), String> {
+    let path = crate::root().join("vectors/policy/aws-managed.txt");
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read the vectors: {error}"))?;
+    let documents = text.lines().filter_map(|line| line.split_once('\t'));
+    for (name, document) in documents.filter(|(_, document)| document.len() < 2_000).take(400) {
+        std::fs::write(corpus.join(name), document)
+            .map_err(|error| format!("cannot write a seed: {error}"))?;
+    }
+    Ok(())
+}
