@@ -1,4 +1,4 @@
-//! The foreign clients and servers that the interop tests run, each pinned.
+//! The foreign clients, servers and engines that the interop tests run, each pinned.
 
 use crate::{cache, root, run};
 use std::ffi::OsStr;
@@ -65,9 +65,11 @@ pub(crate) fn install() -> Result<Tools, String> {
     for (module, version, program) in GO {
         go_program(&folder, module, version, program)?;
     }
-    node(&folder)?;
+    node(&folder, "clients/node")?;
+    node(&folder, "peers/iam-simulate")?;
     go_client(&folder)?;
-    rust_client(&folder)?;
+    cargo_program(&folder, "clients/rust")?;
+    cargo_program(&folder, "peers/iam-rs")?;
     let python = folder.join("python");
     Ok(Tools { folder, python })
 }
@@ -202,10 +204,11 @@ fn go_program(tools: &Path, module: &str, version: &str, program: &str) -> Resul
     stamp(&folder, version)
 }
 
-/// Copies a client's sources beside the tools, so that building it leaves nothing in the clone.
-fn copy_client(tools: &Path, name: &str) -> Result<(PathBuf, String, bool), String> {
-    let source = root().join("interop/clients").join(name);
-    let folder = tools.join(format!("client-{name}"));
+/// Copies the sources of a client or peer beside the tools, so that building it leaves nothing in the clone:
+/// `clients/node` becomes `client-node`.
+fn copy_sources(tools: &Path, name: &str) -> Result<(PathBuf, String, bool), String> {
+    let source = root().join("interop").join(name);
+    let folder = tools.join(name.replacen("s/", "-", 1));
     let mut made_from = String::new();
     let mut files = vec![];
     let mut open = vec![source.clone()];
@@ -239,8 +242,8 @@ fn copy_client(tools: &Path, name: &str) -> Result<(PathBuf, String, bool), Stri
     Ok((folder, made_from, false))
 }
 
-fn node(tools: &Path) -> Result<(), String> {
-    let (folder, made_from, fresh) = copy_client(tools, "node")?;
+fn node(tools: &Path, name: &str) -> Result<(), String> {
+    let (folder, made_from, fresh) = copy_sources(tools, name)?;
     if fresh {
         return Ok(());
     }
@@ -249,7 +252,7 @@ fn node(tools: &Path) -> Result<(), String> {
 }
 
 fn go_client(tools: &Path) -> Result<(), String> {
-    let (folder, made_from, fresh) = copy_client(tools, "go")?;
+    let (folder, made_from, fresh) = copy_sources(tools, "clients/go")?;
     if fresh {
         return Ok(());
     }
@@ -263,8 +266,8 @@ fn go_client(tools: &Path) -> Result<(), String> {
     stamp(&folder, &made_from)
 }
 
-fn rust_client(tools: &Path) -> Result<(), String> {
-    let (folder, made_from, fresh) = copy_client(tools, "rust")?;
+fn cargo_program(tools: &Path, name: &str) -> Result<(), String> {
+    let (folder, made_from, fresh) = copy_sources(tools, name)?;
     if fresh {
         return Ok(());
     }

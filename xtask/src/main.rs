@@ -125,6 +125,9 @@ fn unit() -> Result<(), String> {
 fn interop(rest: &[&str]) -> Result<(), String> {
     let tools = clients::install()?;
     cargo(&["build", "--release", "--locked"])?;
+    // Decides many cases in one process, for the comparison with other engines.
+    let decide = ["-p", "hallpass-policy", "--example", "decide"];
+    cargo(&[&["build", "--release", "--locked"], &decide[..]].concat())?;
     let binary = target_folder()?.join("release/hallpass");
     let pytest = tools.python.join("bin/python");
     let mut args = vec!["-m", "pytest", "-q", "--durations=15"];

@@ -3,7 +3,7 @@
 use crate::condition::{Condition, Truth};
 use crate::context::Context;
 use crate::error::{PolicyError, Position};
-use crate::index::{Probe, Table};
+use crate::index::{Lookup, Table};
 use crate::parse;
 use crate::pattern::{Matched, Pattern};
 use crate::principal::PrincipalClause;
@@ -141,10 +141,10 @@ impl Clause {
 
     /// Whether `Action` or `NotAction` covers the action. An empty list excludes nothing by name, and must not become
     /// everything.
-    pub(crate) fn covers_action(&self, action: &str, probe: &Probe) -> bool {
+    pub(crate) fn covers_action(&self, action: &str, lookup: &Lookup<'_>) -> bool {
         let listed = match &self.table {
             None => self.patterns.iter().any(|pattern| pattern.matches_action(action)),
-            Some(table) => self.any(table, probe, |pattern| pattern.matches_action(action)),
+            Some(table) => self.any(table, lookup, |pattern| pattern.matches_action(action)),
         };
         listed != self.negated && !self.patterns.is_empty()
     }
@@ -156,14 +156,14 @@ impl Clause {
     pub(crate) fn covers_resource(
         &self,
         resource: &str,
-        probe: &Probe,
+        lookup: &Lookup<'_>,
         context: &Context,
         denies: bool,
     ) -> Truth {
         let matches = |pattern: &Pattern| pattern.matches(resource, context) == Matched::Yes;
         let listed = match &self.table {
             None => self.patterns.iter().any(matches),
-            Some(table) => self.any(table, probe, matches),
+            Some(table) => self.any(table, lookup, matches),
         };
         if listed {
             return (!self.negated).into();
@@ -178,9 +178,9 @@ impl Clause {
         (!self.patterns.is_empty() && (denies || !self.patterns.iter().any(unresolved))).into()
     }
 
-    fn any(&self, table: &Table, probe: &Probe, matches: impl Fn(&Pattern) -> bool) -> bool {
+    fn any(&self, table: &Table, lookup: &Lookup<'_>, matches: impl Fn(&Pattern) -> bool) -> bool {
         let mut listed = false;
-        table.candidates(probe, |numbers| {
+        table.candidates(lookup.probe(), |numbers| {
             let patterns = numbers
                 .iter()
                 .filter_map(|number| self.patterns.get(*number as usize));

@@ -9,7 +9,7 @@ use crate::decision::{
 };
 use crate::document::{PolicyKind, Statement, StatementEffect};
 use crate::group::PolicyGroup;
-use crate::index::Probe;
+use crate::index::Lookup;
 use crate::principal::{Grant, PrincipalInfo, PrincipalKind};
 
 /// The one action nobody can be denied ("No permissions are required", STS API reference).
@@ -174,8 +174,8 @@ struct Evaluation<'a> {
     request: Request<'a>,
     policies: PolicySet<'a>,
     trust: Option<&'a PolicyGroup>,
-    action: Probe,
-    resource: Probe,
+    action: Lookup<'a>,
+    resource: Lookup<'a>,
     trace: Option<Vec<Considered>>,
     /// Counts what is unknown in the request's favour.
     hopeful: bool,
@@ -187,8 +187,8 @@ impl<'a> Evaluation<'a> {
             request: *request,
             policies: *policies,
             trust,
-            action: Probe::folded(request.action),
-            resource: Probe::new(request.resource),
+            action: Lookup::folded(request.action),
+            resource: Lookup::new(request.resource),
             trace: None,
             hopeful: false,
         }
@@ -221,8 +221,7 @@ impl<'a> Evaluation<'a> {
 
         let levels = self.levels(service_control.unwrap_or_default());
         let control = self.scan(PolicyKind::ResourceControl, resource_control);
-        let owns_key = self.trust.is_none() && self.is_key();
-        let must_allow = self.trust.is_some() || (owns_key && resource.is_some());
+        let must_allow = self.trust.is_some() || (resource.is_some() && self.is_key());
         let resource = match self.trust {
             Some(trust) => self.scan(PolicyKind::Trust, Some(trust)),
             None => self.scan(PolicyKind::Resource, resource),

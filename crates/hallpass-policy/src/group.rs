@@ -1,7 +1,7 @@
 //! Policies that apply together, indexed by action and resource.
 
 use crate::document::{Policy, Statement};
-use crate::index::{Head, Probe, Table};
+use crate::index::{Head, Lookup, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -110,12 +110,12 @@ impl PolicyGroup {
     /// Calls `found` with the number of every statement that can match, in no particular order; a number may come
     /// more than once.
     #[inline]
-    pub(crate) fn candidates(&self, action: &Probe, resource: &Probe, mut found: impl FnMut(u32)) {
+    pub(crate) fn candidates(&self, action: &Lookup<'_>, resource: &Lookup<'_>, mut found: impl FnMut(u32)) {
         let Some(index) = &self.0.index else {
             (0..self.len()).for_each(found);
             return;
         };
-        index.actions.candidates(action, |buckets| {
+        index.actions.candidates(action.probe(), |buckets| {
             for bucket in buckets
                 .iter()
                 .filter_map(|bucket| index.buckets.get(*bucket as usize))
@@ -123,7 +123,7 @@ impl PolicyGroup {
                 match &bucket.resources {
                     None => bucket.statements.iter().copied().for_each(&mut found),
                     Some(table) => {
-                        table.candidates(resource, |list| list.iter().copied().for_each(&mut found));
+                        table.candidates(resource.probe(), |list| list.iter().copied().for_each(&mut found));
                     }
                 }
             }

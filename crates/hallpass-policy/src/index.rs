@@ -5,6 +5,7 @@
 //! pass over the text and a probe for each head length in use finds every candidate; what matches nothing costs
 //! nothing. Colliding hashes only add candidates: whoever asks still compares the pattern itself.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -22,6 +23,38 @@ pub(crate) enum Head<'a> {
     Exact(&'a str),
     /// The pattern goes on with a wildcard or a variable.
     Start(&'a str),
+}
+
+/// A text that is prepared for looking up when it first is: few statements are tried one by one.
+#[derive(Debug, Clone)]
+pub(crate) struct Lookup<'a> {
+    text: &'a str,
+    prepare: fn(&str) -> Probe,
+    probe: OnceCell<Probe>,
+}
+
+impl<'a> Lookup<'a> {
+    /// Looks `text` up byte for byte.
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            prepare: Probe::new,
+            probe: OnceCell::new(),
+        }
+    }
+
+    /// Looks `text` up with ASCII letters in lower case.
+    pub(crate) fn folded(text: &'a str) -> Self {
+        Self {
+            prepare: Probe::folded,
+            ..Self::new(text)
+        }
+    }
+
+    #[inline]
+    pub(crate) fn probe(&self) -> &Probe {
+        self.probe.get_or_init(|| (self.prepare)(self.text))
+    }
 }
 
 /// A text prepared for looking up all its prefixes.

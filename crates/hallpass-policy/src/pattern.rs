@@ -344,22 +344,40 @@ fn run(tokens: &[Token], text: &str, context: &Context, fold: bool) -> bool {
             continue;
         }
         if let Some((resume, from)) = in_segment {
-            if let Some(step) = width_in_segment(bytes, from) {
-                in_segment = Some((resume, from + step));
-                (token, at) = (resume, from + step);
+            let next = width_in_segment(bytes, from)
+                .and_then(|step| seek(tokens.get(resume), bytes, from + step, true, fold));
+            in_segment = next.map(|next| (resume, next));
+            if let Some(next) = next {
+                (token, at) = (resume, next);
                 continue;
             }
-            in_segment = None;
         }
         let Some((resume, from)) = any else {
             return false;
         };
-        let Some(step) = width(bytes, from) else {
+        let next =
+            width(bytes, from).and_then(|step| seek(tokens.get(resume), bytes, from + step, false, fold));
+        let Some(next) = next else {
             return false;
         };
-        any = Some((resume, from + step));
-        (token, at) = (resume, from + step);
+        any = Some((resume, next));
+        (token, at) = (resume, next);
     }
+}
+
+/// The first place from `from` on where what follows a star can begin; `None` when there is none. Without this, most
+/// of the time goes into comparing at places where not even the first byte fits.
+fn seek(follows: Option<&Token>, bytes: &[u8], from: usize, in_segment: bool, fold: bool) -> Option<usize> {
+    let Some(Token::Text(part)) = follows else {
+        return Some(from);
+    };
+    let first = *part.as_bytes().first()?;
+    let fits = |byte: &u8| *byte == first || (fold && byte.eq_ignore_ascii_case(&first));
+    let rest = bytes.get(from..)?;
+    let skipped = rest
+        .iter()
+        .position(|byte| fits(byte) || (in_segment && *byte == b':'))?;
+    rest.get(skipped).is_some_and(fits).then_some(from + skipped)
 }
 
 /// Bytes of the character at `at`; `None` at the end.
