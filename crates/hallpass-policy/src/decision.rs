@@ -254,7 +254,7 @@ pub struct Considered {
 pub struct Decision {
     /// The answer.
     pub effect: Effect,
-    /// The statements that decided: for an allow one of each policy kind that allowed, for an explicit deny the
+    /// The statements that decided: for an allow one of each policy kind that allowed, for an explicit deny a
     /// denying one, for an implicit deny none.
     pub matched: MatchedStatements,
     /// The kind of policy that denies, or that fails to allow; none for an allow.

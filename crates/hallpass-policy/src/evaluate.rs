@@ -118,9 +118,9 @@ impl Hit<'_> {
 /// What one kind of policy says.
 #[derive(Clone, Copy, Default)]
 struct Verdict<'a> {
-    /// The first statement that denies.
+    /// A statement that denies.
     deny: Option<Hit<'a>>,
-    /// The strongest grant, and the first statement that gives it.
+    /// The strongest grant, and a statement that gives it.
     allow: Option<(Grant, Hit<'a>)>,
 }
 
@@ -137,28 +137,19 @@ impl<'a> Verdict<'a> {
         self.allow.map(|(_, hit)| hit)
     }
 
-    /// Whether a statement, if it applied, could change anything.
-    fn awaits(&self, effect: StatementEffect, number: u32) -> bool {
-        match effect {
-            StatementEffect::Deny => self.deny.is_none_or(|hit| number < hit.number),
-            StatementEffect::Allow => self
-                .allow
-                .is_none_or(|(grant, hit)| grant < Grant::Direct || number < hit.number),
-        }
+    /// Whether a statement, if it applied, could change anything: nothing can after a denial, and no further grant
+    /// after one to the caller itself.
+    fn awaits(&self, effect: StatementEffect) -> bool {
+        let granted = effect == StatementEffect::Allow && self.grant() == Some(Grant::Direct);
+        self.deny.is_none() && !granted
     }
 
     /// Takes a statement that applies into account.
     fn take(&mut self, effect: StatementEffect, grant: Grant, hit: Hit<'a>) {
         match effect {
             StatementEffect::Deny => self.deny = Some(hit),
-            StatementEffect::Allow => {
-                let better = self.allow.is_none_or(|(known, first)| {
-                    grant > known || (grant == known && hit.number < first.number)
-                });
-                if better {
-                    self.allow = Some((grant, hit));
-                }
-            }
+            StatementEffect::Allow if self.grant() < Some(grant) => self.allow = Some((grant, hit)),
+            StatementEffect::Allow => {}
         }
     }
 }
@@ -362,52 +353,39 @@ impl<'a> Evaluation<'a> {
         group: &'a PolicyGroup,
         trace: Option<&mut Vec<Considered>>,
     ) -> Verdict<'a> {
-        let mut verdict = Verdict::default();
         if let Some(trace) = trace {
-            for number in 0..group.len() {
-                self.consider(kind, group, number, &mut verdict, Some(trace));
+            trace.extend((0..group.len()).filter_map(|number| self.consider(kind, group, number)));
+        }
+        let mut verdict = Verdict::default();
+        let weigh = |verdict: &mut Verdict<'a>, number: u32| {
+            if let Some((_, _, statement)) = group.statement(number)
+                && verdict.awaits(statement.effect)
+                && let Ok(grant) = self.apply(kind, statement)
+            {
+                verdict.take(statement.effect, grant, Hit { group, number, kind });
             }
-        } else if group.is_indexed() {
-            group.candidates(&self.action, &self.resource, |number| {
-                self.consider(kind, group, number, &mut verdict, None);
+        };
+        if group.is_indexed() {
+            group.candidates(&self.action, &self.resource, |candidate| {
+                if verdict.awaits(candidate.effect()) {
+                    weigh(&mut verdict, candidate.number());
+                }
             });
         } else {
-            for number in 0..group.len() {
-                self.consider(kind, group, number, &mut verdict, None);
-            }
+            (0..group.len()).for_each(|number| weigh(&mut verdict, number));
         }
         verdict
     }
 
-    /// Lets one statement bear on the verdict.
-    fn consider(
-        &self,
-        kind: PolicyKind,
-        group: &'a PolicyGroup,
-        number: u32,
-        verdict: &mut Verdict<'a>,
-        trace: Option<&mut Vec<Considered>>,
-    ) {
-        let Some((_, _, statement)) = group.statement(number) else {
-            return;
-        };
-        if trace.is_none() && !verdict.awaits(statement.effect, number) {
-            return;
-        }
-        let hit = Hit { group, number, kind };
+    /// One statement, and what comes of it.
+    fn consider(&self, kind: PolicyKind, group: &'a PolicyGroup, number: u32) -> Option<Considered> {
+        let (_, _, statement) = group.statement(number)?;
         let applied = self.apply(kind, statement);
-        if let Some(trace) = trace {
-            trace.push(Considered {
-                statement: hit.reference(),
-                effect: statement.effect,
-                outcome: applied.map_or_else(|miss| self.outcome(miss, statement), |_| Outcome::Applied),
-            });
-        }
-        if let Ok(grant) = applied
-            && verdict.awaits(statement.effect, number)
-        {
-            verdict.take(statement.effect, grant, hit);
-        }
+        Some(Considered {
+            statement: StatementRef::new(group, number, kind),
+            effect: statement.effect,
+            outcome: applied.map_or_else(|miss| self.outcome(miss, statement), |_| Outcome::Applied),
+        })
     }
 
     /// Whether a statement applies, and how far a grant of it reaches.

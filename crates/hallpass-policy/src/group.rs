@@ -1,6 +1,6 @@
 //! Policies that apply together, indexed by action and resource.
 
-use crate::document::{Policy, Statement};
+use crate::document::{Policy, Statement, StatementEffect};
 use crate::index::{Head, Lookup, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,9 +57,36 @@ struct Index {
     buckets: Vec<Bucket>,
 }
 
+/// A statement's number in the group and what it does, so that one which can change nothing any more is not even
+/// looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate(u32);
+
+impl Candidate {
+    const DENY: u32 = 1 << 31;
+
+    fn new(number: u32, statement: &Statement) -> Self {
+        let denies = statement.effect == StatementEffect::Deny;
+        Self(number | if denies { Self::DENY } else { 0 })
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.0 & !Self::DENY
+    }
+
+    pub(crate) fn effect(self) -> StatementEffect {
+        if self.0 & Self::DENY == 0 {
+            StatementEffect::Allow
+        } else {
+            StatementEffect::Deny
+        }
+    }
+}
+
 /// The statements of one action head.
 #[derive(Debug)]
 struct Bucket {
+    /// As [`Candidate`]s.
     statements: Box<[u32]>,
     /// From the request's resource to statements, when there are many.
     resources: Option<Table>,
@@ -107,12 +134,16 @@ impl PolicyGroup {
         self.0.index.is_some()
     }
 
-    /// Calls `found` with the number of every statement that can match, in no particular order; a number may come
-    /// more than once.
+    /// Calls `found` with every statement that can match, those with the longest heads first; one may come more than
+    /// once.
     #[inline]
-    pub(crate) fn candidates(&self, action: &Lookup<'_>, resource: &Lookup<'_>, mut found: impl FnMut(u32)) {
+    pub(crate) fn candidates(
+        &self,
+        action: &Lookup<'_>,
+        resource: &Lookup<'_>,
+        mut found: impl FnMut(Candidate),
+    ) {
         let Some(index) = &self.0.index else {
-            (0..self.len()).for_each(found);
             return;
         };
         index.actions.candidates(action.probe(), |buckets| {
@@ -121,10 +152,15 @@ impl PolicyGroup {
                 .filter_map(|bucket| index.buckets.get(*bucket as usize))
             {
                 match &bucket.resources {
-                    None => bucket.statements.iter().copied().for_each(&mut found),
-                    Some(table) => {
-                        table.candidates(resource.probe(), |list| list.iter().copied().for_each(&mut found));
-                    }
+                    None => bucket
+                        .statements
+                        .iter()
+                        .copied()
+                        .map(Candidate)
+                        .for_each(&mut found),
+                    Some(table) => table.candidates(resource.probe(), |list| {
+                        list.iter().copied().map(Candidate).for_each(&mut found);
+                    }),
                 }
             }
         });
@@ -178,7 +214,8 @@ impl Index {
 
 impl Bucket {
     fn new(members: &[(u32, &Statement)]) -> Self {
-        let mut statements = members.iter().map(|(number, _)| *number).collect::<Vec<_>>();
+        let candidate = |(number, statement): &(u32, &Statement)| Candidate::new(*number, statement).0;
+        let mut statements = members.iter().map(candidate).collect::<Vec<_>>();
         statements.dedup();
         let resources = (statements.len() >= RESOURCES_FROM).then(|| {
             Table::new(
@@ -196,6 +233,7 @@ impl Bucket {
 
 /// Under which resource heads a statement is to be found.
 fn heads(number: u32, statement: &Statement) -> impl Iterator<Item = (Head<'_>, u32)> {
+    let number = Candidate::new(number, statement).0;
     let listed = statement.resources.as_ref().filter(|clause| {
         let pairs = clause
             .patterns

@@ -208,13 +208,10 @@ impl Table {
         }
     }
 
-    /// Hands every list of numbers whose head the text begins with to `found`, in no particular order; a number may
-    /// come more than once.
+    /// Hands every list of numbers whose head the text begins with to `found`, the longest heads first: they say most
+    /// exactly what is meant. A number may come more than once.
     #[inline]
     pub(crate) fn candidates<'a>(&'a self, text: &Probe, mut found: impl FnMut(&'a [u32])) {
-        if !self.always.is_empty() {
-            found(&self.always);
-        }
         let whole = text.length <= HEAD_BYTES_MAX;
         if whole
             && !self.exact.is_empty()
@@ -227,11 +224,14 @@ impl Table {
             lengths &= u128::MAX >> (HEAD_BYTES_MAX - text.length);
         }
         while lengths != 0 {
-            let length = lengths.trailing_zeros() as usize;
-            lengths &= lengths - 1;
+            let length = lengths.ilog2() as usize;
+            lengths ^= 1 << length;
             if let Some(range) = self.starts.get(&text.hash(length)) {
                 found(self.range(*range));
             }
+        }
+        if !self.always.is_empty() {
+            found(&self.always);
         }
     }
 
