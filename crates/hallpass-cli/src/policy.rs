@@ -1,9 +1,16 @@
 //! `hallpass policy`: questions about policies.
 
 mod account;
+mod answer;
+mod asking;
 mod check;
 mod compare;
 mod explain;
+mod glob;
+mod server;
+mod suggest;
+mod what_can;
+mod who_can;
 
 use crate::error::CliError;
 use crate::printer::Printer;
@@ -19,13 +26,22 @@ pub(crate) enum PolicyCommand {
     Compare(compare::CompareArgs),
     /// Why a request is allowed or denied
     Explain(explain::ExplainArgs),
+    /// The least policy for what the audit log shows that somebody did
+    Suggest(suggest::SuggestArgs),
+    /// Everything that a principal could do
+    WhatCan(what_can::WhatCanArgs),
+    /// Everybody who could do one thing to one resource
+    WhoCan(who_can::WhoCanArgs),
 }
 
 pub(crate) async fn run(command: PolicyCommand, printer: &Printer) -> Result<u8, CliError> {
     match command {
-        PolicyCommand::Check(options) => check::run(&options, printer),
+        PolicyCommand::Check(options) => check::run(&options, printer).await,
         PolicyCommand::Compare(options) => compare::run(&options, printer),
         PolicyCommand::Explain(options) => explain::run(&options, printer).await,
+        PolicyCommand::Suggest(options) => suggest::run(&options, printer).await,
+        PolicyCommand::WhatCan(options) => what_can::run(&options, printer).await,
+        PolicyCommand::WhoCan(options) => who_can::run(&options, printer).await,
     }
 }
 

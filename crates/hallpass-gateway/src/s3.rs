@@ -61,6 +61,8 @@ pub struct Facts {
     pub resources: Vec<String>,
     /// Each action that was allowed, and the statements that allowed it.
     pub allowed_by: Vec<String>,
+    /// The same actions with their resources, for programs.
+    pub authorized: Vec<(String, String)>,
     /// Which upstream served it.
     pub upstream: Option<String>,
 }
@@ -157,8 +159,8 @@ pub async fn handle(
     facts.note_permit(&permit);
 
     // Without s3:ListBucket nobody learns which keys exist (S3 API reference, GetObject).
-    let hidden = match s3.operation {
-        Operation::GetObject | Operation::HeadObject => may_list(caller, &s3, &context, &bundle, owner).err(),
+    let listing = match s3.operation {
+        Operation::GetObject | Operation::HeadObject => Some(may_list(caller, &s3, &context, &bundle, owner)),
         _ => None,
     };
     let bucket_and_key = format!(
@@ -172,8 +174,11 @@ pub async fn handle(
         Ok(response) => response.status() == http::StatusCode::NOT_FOUND,
         Err(error) => error.status == 404 && error.code == "NoSuchKey",
     };
-    if let Some(denied) = hidden.filter(|_| is_missing) {
-        return Err(denied.into());
+    match listing.filter(|_| is_missing) {
+        Some(Err(denied)) => return Err(denied.into()),
+        // The answer would have been another without it, so it was used.
+        Some(Ok(listed)) => facts.authorized.push(listed),
+        None => {}
     }
     answer.map_err(|error| {
         let mut refusal = Refusal::caller(error.code, error.status, error.message);
@@ -190,11 +195,12 @@ fn may_list(
     context: &Context,
     bundle: &hallpass_access::PolicyBundle,
     owner: hallpass_types::AccountId,
-) -> Result<(), Box<Denied>> {
+) -> Result<(String, String), Box<Denied>> {
     let bucket = s3.bucket.as_deref().unwrap_or_default();
     let mut action = ActionOn::new("s3:ListBucket", format!("arn:aws:s3:::{bucket}"));
     action.resource_account = Some(owner);
-    authorize(caller, vec![action], context, bundle).map(|_| ())
+    let listed = (action.action.clone(), action.resource.clone());
+    authorize(caller, vec![action], context, bundle).map(|_| listed)
 }
 
 impl S3Gateway {
@@ -223,6 +229,10 @@ impl Facts {
     }
 
     fn note_permit(&mut self, permit: &Permit) {
+        let actions = permit.actions().iter();
+        self.authorized = actions
+            .map(|action| (action.action.clone(), action.resource.clone()))
+            .collect();
         self.allowed_by = permit
             .actions()
             .iter()

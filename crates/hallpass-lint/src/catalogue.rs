@@ -106,6 +106,8 @@ rules! {
         HP2013 RESTRICT_ACCESS_TO_SERVICE_PRINCIPAL "a service may act here for anybody who asks it"
         HP2014 FORALLVALUES_WITH_SINGLE_VALUED_KEY "ForAllValues is true when the key is absent"
         HP2015 STRING_LIKE_OPERATOR_WITH_ARN_CONDITION_KEYS "a string wildcard crosses the parts of an ARN"
+        HP2016 OLD_ACCESS_KEY "an access key has not been rotated for long"
+        HP2017 ROOT_ACCESS_KEY "the root user has an access key"
     }
     Warning {
         HP3001 INVALID_ACTION "an action that no service has"

@@ -28,6 +28,7 @@ mod document;
 mod finding;
 mod fix;
 mod glob;
+mod key;
 mod place;
 pub mod render;
 mod report;
@@ -36,6 +37,7 @@ mod rules;
 pub use catalogue::{Level, RULES, Rule};
 pub use finding::{Finding, Fix};
 pub use fix::apply;
+pub use key::{AccessKey, KEY_AGE_DAYS_MAX, check_key};
 pub use rules::check;
 
 use hallpass_policy::PolicyKind;

@@ -45,7 +45,11 @@ enum Extent {
     Principal {
         /// A session may carry tags and a source identity that its role knows nothing of.
         is_session: bool,
+        /// Whoever belongs to an account may belong to an organization, which does not show in a name.
+        has_account: bool,
     },
+    /// Nothing is known but what is set.
+    Stranger,
 }
 
 /// A condition key in lower case with its hash, so that finding one in a context compares numbers.
@@ -83,6 +87,7 @@ impl Context {
             entries: Vec::new(),
             extent: Extent::Principal {
                 is_session: principal.role_arn.is_some(),
+                has_account: principal.account.is_some(),
             },
         };
         principal.fill(&mut context);
@@ -93,10 +98,25 @@ impl Context {
         context
     }
 
+    /// A context for questions about somebody of whom nothing is known, such as anybody in another account: every key
+    /// that is not set is unknown. [`crate::PrincipalInfo::fill`] sets what a name tells.
+    #[must_use]
+    pub fn of_stranger() -> Self {
+        Self {
+            entries: Vec::new(),
+            extent: Extent::Stranger,
+        }
+    }
+
     /// Whether nothing can be said about a key, given in any case.
     pub(crate) fn is_unknown(&self, key: &str) -> bool {
-        let Extent::Principal { is_session } = self.extent else {
-            return false;
+        let (is_session, has_account) = match self.extent {
+            Extent::Request => return false,
+            Extent::Stranger => return self.get(key).is_none(),
+            Extent::Principal {
+                is_session,
+                has_account,
+            } => (is_session, has_account),
         };
         let key = key.to_ascii_lowercase();
         let about_session = ["aws:userid", "aws:sourceidentity", "aws:principaltag/"];
@@ -107,7 +127,9 @@ impl Context {
             "aws:sourceidentity",
         ];
         let is = |starts: &[&str]| starts.iter().any(|start| key.starts_with(start));
-        let absent = is(&about_principal) && !(is_session && is(&about_session));
+        let about_organization = ["aws:principalorg"];
+        let open = (is_session && is(&about_session)) || (has_account && is(&about_organization));
+        let absent = is(&about_principal) && !open;
         !absent && self.get(&key).is_none()
     }
 

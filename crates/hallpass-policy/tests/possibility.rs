@@ -92,3 +92,27 @@ fn what_it_depends_on_is_named() {
     assert_eq!(shown(&depends.needs), ["Mfa aws:MultiFactorAuthPresent"]);
     assert_eq!(shown(&depends.unless), ["Office aws:SourceIp"]);
 }
+
+#[test]
+fn organizations_and_strangers_are_unknown() {
+    let organization = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}}"#;
+    let arn = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalArn":"x"}}}"#;
+    for (statements, known, unknown) in [
+        (organization, "sometimes", "sometimes"),
+        (arn, "never", "sometimes"),
+    ] {
+        assert_eq!(name(&ask(&user(), statements, None)), known, "{statements}");
+        let identity = policy(PolicyKind::Identity, statements);
+        let set = PolicySet {
+            identity: one(&identity),
+            ..PolicySet::default()
+        };
+        let context = Context::of_stranger();
+        let stranger = user();
+        assert_eq!(
+            name(&possibility(&get(&stranger, &context), &set, None)),
+            unknown,
+            "{statements}"
+        );
+    }
+}

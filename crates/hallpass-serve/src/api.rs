@@ -157,6 +157,10 @@ pub(crate) async fn handle(
         .flat_map(|decision| decision.matched.iter().map(ToString::to_string))
         .collect();
     entry.note("allowedBy", json!(statements));
+    if !permit.decisions().is_empty() {
+        let actions = permit.actions().iter();
+        entry.note_authorized(actions.map(|action| (action.action.clone(), action.resource.clone())));
+    }
     let answer = env.authority.execute(&permit, &call).await.map_err(refused)?;
     if !answer.made.is_empty() {
         entry.made = answer

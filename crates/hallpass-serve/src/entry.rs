@@ -90,10 +90,17 @@ impl Entry {
         self.resources.clone_from(&facts.resources);
         if !facts.allowed_by.is_empty() {
             self.note("allowedBy", json!(facts.allowed_by));
+            self.note_authorized(facts.authorized.iter().cloned());
         }
         if let Some(upstream) = &facts.upstream {
             self.note("upstream", json!(upstream));
         }
+    }
+
+    /// The actions that policies allowed, each with its resource: what a least policy is made of.
+    pub(crate) fn note_authorized(&mut self, actions: impl Iterator<Item = (String, String)>) {
+        let actions = actions.map(|(action, resource)| json!({ "action": action, "resource": resource }));
+        self.note("authorized", actions.collect::<Vec<_>>());
     }
 
     pub(crate) fn note(&mut self, name: &str, value: impl Into<Value>) {

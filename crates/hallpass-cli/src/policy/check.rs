@@ -1,12 +1,19 @@
 //! `hallpass policy check`: what `hallpass-lint` finds, printed, and on request mended.
 
+mod account;
+
+use super::account::{
+    AccountSource, CREDENTIAL_REPORT_HEAD, EntityKind, REPORT_BYTES_MAX, credential_report, load,
+};
 use crate::error::CliError;
 use crate::printer::Printer;
 use clap::{Args as ClapArgs, ValueEnum};
+use hallpass_agent::SystemClock;
 use hallpass_lint::{Finding, Level, Options, render};
 use hallpass_policy::json::{self, Json, Node};
 use hallpass_policy::{DOCUMENT_BYTES_MAX, PolicyKind};
-use std::io::{Read as _, Write as _};
+use hallpass_types::Clock as _;
+use std::io::Write as _;
 use std::path::Path;
 
 /// Fixes can uncover what others hid; so often the result is checked and mended again.
@@ -14,9 +21,15 @@ const ROUNDS_MAX: usize = 10;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CheckArgs {
-    /// The documents; `-` is standard input
-    #[arg(required = true, value_name = "FILE")]
+    /// The documents; `-` is standard input. With --live or --account, a credential report (CSV) too
+    #[arg(required_unless_present_any = ["live", "account"], value_name = "FILE")]
     files: Vec<String>,
+    /// Check the running server's whole account: every policy, what each entity's policies open together, and the ages
+    /// of access keys
+    #[arg(long, conflicts_with_all = ["account", "kind", "fix"])]
+    live: bool,
+    #[command(flatten)]
+    source: AccountSource,
     /// Where they are attached [default: told by their contents]
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<Kind>,
@@ -61,16 +74,33 @@ struct Checked {
     findings: Vec<Finding>,
 }
 
-pub(crate) fn run(options: &CheckArgs, printer: &Printer) -> Result<u8, CliError> {
+pub(crate) async fn run(options: &CheckArgs, printer: &Printer) -> Result<u8, CliError> {
+    if options.source.account.is_some() && (options.fix || options.kind.is_some()) {
+        return Err(
+            CliError::failed("an account's documents have their types, and are not fixed here")
+                .hint("leave --type and --fix out"),
+        );
+    }
     if options.fix && options.files.iter().any(|file| file == "-") {
         return Err(CliError::failed("cannot fix standard input").hint("name a file"));
     }
     let mut checked = Vec::new();
     let mut unread = false;
     // All input errors at once, and the findings of what could be read.
+    if options.live || options.source.account.is_some() {
+        let account = load(&options.source, true).await?;
+        checked.extend(account::documents(&account));
+        checked.extend(account::keys(&account.keys, SystemClock.now()));
+        printer.say(&format!(
+            "account {}: {}, {}",
+            account.id,
+            counted(account::entities(&account, EntityKind::User), "user"),
+            counted(account::entities(&account, EntityKind::Role), "role"),
+        ));
+    }
     for file in &options.files {
         match check(options, file, printer) {
-            Ok(found) => checked.push(found),
+            Ok(found) => checked.extend(found),
             Err(error) => {
                 printer.error(&error);
                 unread = true;
@@ -101,8 +131,13 @@ fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
-fn check(options: &CheckArgs, file: &str, printer: &Printer) -> Result<Checked, CliError> {
+fn check(options: &CheckArgs, file: &str, printer: &Printer) -> Result<Vec<Checked>, CliError> {
     let mut text = read(file)?;
+    if text.starts_with(CREDENTIAL_REPORT_HEAD) {
+        let failed = |error| CliError::failed(format!("`{file}`: {error}"));
+        let keys = credential_report(&text).map_err(failed)?;
+        return Ok(account::keys(&keys, SystemClock.now()));
+    }
     let kind = match options.kind {
         Some(Kind::Identity) => PolicyKind::Identity,
         Some(Kind::Resource) => PolicyKind::Resource,
@@ -144,37 +179,24 @@ fn check(options: &CheckArgs, file: &str, printer: &Printer) -> Result<Checked, 
         };
         printer.say(&format!("{name}: checked as `--type {guess}`, by its contents"));
     }
-    Ok(Checked {
+    Ok(vec![Checked {
         name: name.to_owned(),
         text,
         findings,
-    })
+    }])
 }
 
-/// Reads a document. Longer than IAM takes it may be, so that the finding can say so, but not without end.
+/// Reads a document, or a credential report. Longer than IAM takes it a document may be, so that the finding can say
+/// so, but not without end.
 fn read(file: &str) -> Result<String, CliError> {
-    const MOST: u64 = 8 * DOCUMENT_BYTES_MAX as u64;
-    let failed = |error: std::io::Error| CliError::failed(format!("cannot read `{file}`: {error}"));
-    let mut bytes = Vec::new();
-    if file == "-" {
-        std::io::stdin()
-            .lock()
-            .take(MOST + 1)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
-    } else {
-        let source = std::fs::File::open(file).map_err(failed)?;
-        source.take(MOST + 1).read_to_end(&mut bytes).map_err(failed)?;
-    }
-    if bytes.len() as u64 > MOST {
+    const MOST: usize = 8 * DOCUMENT_BYTES_MAX;
+    let text = super::read_text(Path::new(file), REPORT_BYTES_MAX)?;
+    if text.len() > MOST && !text.starts_with(CREDENTIAL_REPORT_HEAD) {
         return Err(CliError::failed(format!(
             "cannot read `{file}`: it is longer than {MOST} bytes, and no policy is longer than {DOCUMENT_BYTES_MAX}"
         )));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        CliError::failed(format!("cannot read `{file}`: byte {at} is not UTF-8"))
-    })
+    Ok(text)
 }
 
 /// Replaces the file's contents at once, under its old permissions; a link is followed.

@@ -2,7 +2,7 @@
 
 use super::ExplainArgs;
 use crate::error::CliError;
-use crate::policy::account::Account;
+use crate::policy::server::Server;
 use serde_json::Value;
 
 /// Asks `SimulatePrincipalPolicy`.
@@ -12,15 +12,15 @@ pub(super) async fn ask(
     action: &str,
     resource: &str,
 ) -> Result<Value, CliError> {
-    let account = Account::running(&options.location)?;
+    let server = Server::running(&options.location)?;
     let mut params = vec![
-        ("PolicySourceArn".to_owned(), account.arn(principal)),
+        ("PolicySourceArn".to_owned(), server.arn(principal)),
         ("ActionNames.member.1".to_owned(), action.to_owned()),
         ("ResourceArns.member.1".to_owned(), resource.to_owned()),
         ("HallpassExplain".to_owned(), "true".to_owned()),
     ];
     params.extend(context_entries(&options.context)?);
-    let answer = account.iam("SimulatePrincipalPolicy", &params).await?;
+    let answer = server.iam("SimulatePrincipalPolicy", &params).await?;
     let path = [
         "EvaluationResults",
         "member",
