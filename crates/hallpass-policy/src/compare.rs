@@ -28,6 +28,7 @@ use crate::context::Context;
 use crate::decision::StatementRef;
 use crate::document::{PolicyKind, Statement, StatementEffect};
 use crate::group::PolicyGroup;
+use crate::pattern::Pattern;
 use crate::principal::{Grant, PrincipalInfo, PrincipalName};
 use classes::OverBudget;
 use explore::Explorer;
@@ -156,8 +157,15 @@ fn statements<'a>(group: &'a PolicyGroup, effect: StatementEffect) -> Vec<Entry<
                 number,
             })
         })
-        .filter(|entry| entry.statement.effect() == effect)
+        .filter(|entry| entry.statement.effect() == effect && !is_void(entry.statement))
         .collect()
+}
+
+/// An `Allow` on all but a pattern that can never have a value, whatever the request: it grants nothing.
+fn is_void(statement: &Statement) -> bool {
+    let clause = statement.resources.as_ref().filter(|clause| clause.negated);
+    let never = clause.is_some_and(|clause| clause.patterns.iter().any(Pattern::is_never));
+    never && statement.effect() == StatementEffect::Allow
 }
 
 impl<'a> Comparing<'a> {

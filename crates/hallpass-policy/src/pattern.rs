@@ -240,6 +240,12 @@ impl Pattern {
         }
     }
 
+    /// Whether it has a variable that can never have a value.
+    pub(crate) fn is_never(&self) -> bool {
+        let keyless = |token: &Token| matches!(token, Token::Variable(variable) if variable.key().is_none());
+        self.tokens().is_none_or(|tokens| tokens.iter().any(keyless))
+    }
+
     /// Whether what it matches depends on the request's context.
     pub(crate) fn is_template(&self) -> bool {
         matches!(self.shape, Shape::Template(_))

@@ -519,3 +519,15 @@ fn every_valid_document_allows_no_more_than_itself() {
         assert_eq!(verdict, Comparison::NoMore, "{case}");
     }
 }
+
+/// A variable before the fifth colon never has a value, and voids an `Allow` on all but it. Found by fuzzing.
+#[test]
+fn an_allow_on_all_but_the_impossible_allows_nothing() {
+    let void = r#"{"Effect":"Allow","Action":"*","NotResource":"arn:aws:sqs:*:${?}${k}"}"#;
+    let all = r#"{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::a"}"#;
+    let kind = PolicyKind::Identity;
+    let old = policy(kind, void);
+    let new = policy(kind, &format!("{void},{all}"));
+    assert!(matches!(compare(&old, &new, kind), Comparison::More(_)));
+    assert_eq!(compare(&policy(kind, all), &new, kind), Comparison::NoMore);
+}

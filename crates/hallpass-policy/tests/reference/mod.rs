@@ -73,23 +73,33 @@ enum Sign {
     OneInField,
 }
 
+/// Keeps every place in the text that the pattern read so far can have reached.
 fn fits(pattern: &[Sign], text: &[char]) -> bool {
-    let Some((first, rest)) = pattern.split_first() else {
-        return text.is_empty();
-    };
-    let more = |consumes: &dyn Fn(char) -> bool| {
-        text.first().is_some_and(|char| consumes(*char)) && fits(rest, &text[1..])
-    };
-    let run = |consumes: &dyn Fn(char) -> bool| {
-        fits(rest, text) || (text.first().is_some_and(|char| consumes(*char)) && fits(pattern, &text[1..]))
-    };
-    match first {
-        Sign::Char(wanted) => more(&|char| char == *wanted),
-        Sign::One => more(&|_| true),
-        Sign::OneInField => more(&|char| char != ':'),
-        Sign::Any => run(&|_| true),
-        Sign::AnyInField => run(&|char| char != ':'),
+    let mut reached = vec![false; text.len() + 1];
+    reached[0] = true;
+    for sign in pattern {
+        let consumes = |at: usize| {
+            text.get(at).is_some_and(|char| match sign {
+                Sign::Char(wanted) => char == wanted,
+                Sign::One | Sign::Any => true,
+                Sign::OneInField | Sign::AnyInField => *char != ':',
+            })
+        };
+        let is_run = matches!(sign, Sign::Any | Sign::AnyInField);
+        let mut next = vec![false; text.len() + 1];
+        for at in 0..=text.len() {
+            // A run may end where it begins.
+            let here = reached[at] || (is_run && next[at]);
+            if is_run && here {
+                next[at] = true;
+            }
+            if here && consumes(at) {
+                next[at + 1] = true;
+            }
+        }
+        reached = next;
     }
+    reached[text.len()]
 }
 
 fn chars(text: &str) -> Vec<char> {
