@@ -1,34 +1,7 @@
 //! Patterns against texts and patterns against patterns.
 
-/// Whether everything that `narrow` matches is matched by `wide`; both are patterns, in one case. May say no where the
-/// answer is yes. Takes at most wide × narrow steps.
-pub(crate) fn covers(wide: &str, narrow: &str) -> bool {
-    let (wide, narrow) = (wide.as_bytes(), narrow.as_bytes());
-    let (mut at, mut read) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(byte) = narrow.get(read) {
-        match wide.get(at) {
-            Some(b'*') => {
-                star = Some((at, read));
-                at += 1;
-            }
-            // A `?` stands for one character, which a `*` on the other side need not be.
-            Some(wanted) if *wanted == *byte || (*wanted == b'?' && *byte != b'*') => {
-                at += 1;
-                read += 1;
-            }
-            _ => match star {
-                Some((place, reached)) => {
-                    star = Some((place, reached + 1));
-                    at = place + 1;
-                    read = reached + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    wide.iter().skip(at).all(|byte| *byte == b'*')
-}
+/// Whether everything that the second pattern matches is matched by the first.
+pub(crate) use hallpass_reference::glob::covers;
 
 /// Whether a pattern matches a text, both in one case.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {

@@ -1,18 +1,22 @@
-//! Matching of action patterns.
+//! Patterns of `*` and `?`, which stand for any characters and for one.
 
-/// Whether `text`, in any case, is matched by `pattern`, which is in lower case. Takes at most pattern × text steps.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+/// Whether everything that `narrow` matches is matched by `wide`; both are patterns, in one case. A text without
+/// wildcards is the pattern of itself, so this also tells whether a pattern matches a text. May say no where the answer
+/// is yes for two patterns, never for a text. Takes at most wide × narrow steps.
+#[must_use]
+pub fn covers(wide: &str, narrow: &str) -> bool {
+    let (wide, narrow) = (wide.as_bytes(), narrow.as_bytes());
     let (mut at, mut read) = (0, 0);
     // Where the latest `*` stands, and how far it has reached.
     let mut star: Option<(usize, usize)> = None;
-    while let Some(byte) = text.get(read) {
-        match pattern.get(at) {
+    while let Some(byte) = narrow.get(read) {
+        match wide.get(at) {
             Some(b'*') => {
                 star = Some((at, read));
                 at += 1;
             }
-            Some(wanted) if *wanted == b'?' || *wanted == byte.to_ascii_lowercase() => {
+            // A `?` stands for one character, which a `*` on the other side need not be.
+            Some(wanted) if *wanted == *byte || (*wanted == b'?' && *byte != b'*') => {
                 at += 1;
                 read += 1;
             }
@@ -26,5 +30,5 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
             },
         }
     }
-    pattern.iter().skip(at).all(|byte| *byte == b'*')
+    wide.iter().skip(at).all(|byte| *byte == b'*')
 }

@@ -10,7 +10,7 @@
 //! The data is a snapshot (`data/SOURCE`): AWS adds actions every week, so that an action unknown here may exist.
 //! It is read once, on first use, and borrows its text from the binary. No I/O, no clock, no randomness.
 
-mod glob;
+pub mod glob;
 mod global;
 mod key;
 mod read;
@@ -219,9 +219,9 @@ pub fn matching(pattern: &str) -> impl Iterator<Item = &'static Action> {
         None => (String::new(), String::new()),
     };
     services()
-        .filter(move |service| glob::matches(&prefix, service.prefix))
+        .filter(move |service| glob::covers(&prefix, service.prefix))
         .flat_map(|service| service.actions.iter())
-        .filter(move |action| glob::matches(&name, action.name))
+        .filter(move |action| glob::covers(&name, &action.name.to_ascii_lowercase()))
 }
 
 #[cfg(test)]

@@ -113,5 +113,5 @@ fn condition_keys_have_types() {
 #[test]
 fn a_pattern_of_many_stars_ends_soon() {
     let pattern = "*a".repeat(60) + "*b";
-    assert!(!glob::matches(&pattern, &"a".repeat(5_000)));
+    assert!(!glob::covers(&pattern, &"a".repeat(5_000)));
 }

@@ -1,5 +1,6 @@
 //! `hallpass policy compare`: does the new policy allow anything that the old one does not?
 
+use super::glob::acts_on;
 use crate::error::CliError;
 use crate::printer::Printer;
 use clap::{Args as ClapArgs, ValueEnum};
@@ -112,15 +113,7 @@ fn with_known_action(
     let known = hallpass_reference::service(service).into_iter();
     let mut known = known.flat_map(|service| service.actions()).collect::<Vec<_>>();
     // An action that is made for such a resource tells most.
-    known.sort_by_key(|action| {
-        let kinds = action.resources().iter();
-        let templates =
-            kinds.filter_map(|kind| hallpass_reference::service(service)?.resource_type(kind.name));
-        let fits = templates
-            .filter_map(|kind| fit(kind.arn(), &found.resource))
-            .max();
-        std::cmp::Reverse(fits)
-    });
+    known.sort_by_key(|action| !acts_on(action, &found.resource));
     let known = known.into_iter();
     for action in known.map(|action| format!("{service}:{}", action.name())) {
         let request = Request {
@@ -147,23 +140,6 @@ fn with_known_action(
         }
     }
     verdict
-}
-
-/// How many characters of a resource type's ARN template stand in `resource`; `None` when it is of another type.
-fn fit(template: &str, resource: &str) -> Option<usize> {
-    let literals = template.split("${").enumerate();
-    let literals = literals.map(|(index, part)| match index {
-        0 => part,
-        _ => part.split_once('}').map_or("", |(_, literal)| literal),
-    });
-    let mut rest = resource;
-    let mut length = 0;
-    for literal in literals {
-        let at = rest.find(literal)?;
-        rest = rest.get(at + literal.len()..)?;
-        length += literal.len();
-    }
-    Some(length)
 }
 
 /// Reads and parses one document; a fault is told with its place.

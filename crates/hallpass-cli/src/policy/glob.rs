@@ -1,6 +1,9 @@
 //! Two patterns of resources side by side. `*` stands for any characters, `?` for one, and both stay inside their part
 //! of an ARN.
 
+/// Whether one pattern matches everything that another matches, as far as can be told by their letters.
+pub(super) use hallpass_reference::glob::covers;
+
 /// Longer pattern pairs than this are taken to overlap: a policy holds none.
 const WORK_MAX: usize = 16 * 1_024 * 1_024;
 
@@ -103,35 +106,6 @@ impl Table {
                 .copied()
                 .unwrap_or(false)
     }
-}
-
-/// Whether `wide` matches everything that `narrow` matches, as far as can be told by their letters.
-pub(super) fn covers(wide: &str, narrow: &str) -> bool {
-    let (wide, narrow) = (wide.as_bytes(), narrow.as_bytes());
-    let (mut at, mut read) = (0, 0);
-    // Where the latest `*` stands, and how far it has reached.
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(byte) = narrow.get(read) {
-        match wide.get(at) {
-            Some(b'*') => {
-                star = Some((at, read));
-                at += 1;
-            }
-            Some(wanted) if wanted == byte || (*wanted == b'?' && *byte != b'*') => {
-                at += 1;
-                read += 1;
-            }
-            _ => match star {
-                Some((place, reached)) => {
-                    star = Some((place, reached + 1));
-                    at = place + 1;
-                    read = reached + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    wide.iter().skip(at).all(|byte| *byte == b'*')
 }
 
 /// The pattern of a resource type: its `${…}` are any characters.
