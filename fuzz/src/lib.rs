@@ -160,23 +160,61 @@ pub fn principal(bytes: &mut Unstructured<'_>) -> Result<PrincipalInfo> {
     })
 }
 
-/// The keys that an operator with a quantifier reads, in lower case.
-pub fn multivalued(documents: &[&Value]) -> Vec<String> {
+/// The operators that read a key, as written.
+fn operators(documents: &[&Value], key: &str) -> Vec<String> {
     let statements = documents.iter().flat_map(|document| document["Statement"].as_array().into_iter().flatten());
     let blocks = statements.flat_map(|statement| statement["Condition"].as_object().into_iter().flatten());
-    let quantified = blocks.filter(|(operator, _)| operator.starts_with("For"));
-    quantified.flat_map(|(_, keys)| keys.as_object().into_iter().flatten().map(|(key, _)| key.to_lowercase())).collect()
+    let reads = |keys: &Value| keys.as_object().is_some_and(|keys| keys.keys().any(|own| own.eq_ignore_ascii_case(key)));
+    blocks.filter(|(_, keys)| reads(keys)).map(|(operator, _)| operator.clone()).collect()
 }
 
-/// Condition keys; those in `many` may have no value or several.
-pub fn context(bytes: &mut Unstructured<'_>, who: &PrincipalInfo, many: impl Fn(&str) -> bool) -> Result<Context> {
+/// Condition keys as the comparison supposes them: of the type that the operators on them read, with several values only
+/// where an operator has a quantifier.
+pub fn typed_context(bytes: &mut Unstructured<'_>, who: &PrincipalInfo, documents: &[&Value]) -> Result<Context> {
+    const TYPES: [(&str, &[&str]); 5] = [
+        ("Numeric", &["5", "5.00", "-3", "100"]),
+        ("Date", &["2030-01-01T00:00:00Z", "1893456000", "5"]),
+        ("Bool", &["true", "FALSE"]),
+        ("BinaryEquals", &["AA==", "AAA="]),
+        ("IpAddress", &["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "::1"]),
+    ];
+    let mut context = Context::new();
+    who.fill(&mut context);
+    for key in ["k", "l", "m"] {
+        let operators = operators(documents, key);
+        let typed = TYPES.iter().filter(|(name, _)| operators.iter().any(|operator| operator.contains(name)));
+        let typed = typed.collect::<Vec<_>>();
+        let values: &[&str] = match typed.as_slice() {
+            [] => &["a", "A", "ab", "b/c", "5", "arn:aws:s3:::b", "arn:aws:s3:x:y:ab", "*", "", "ü"],
+            [(_, values)] => values,
+            // No value is of two types.
+            _ => continue,
+        };
+        let many = operators.iter().any(|operator| operator.starts_with("For"));
+        match bytes.int_in_range(0..=3)? {
+            0 => {}
+            1 if many => {
+                let count = bytes.int_in_range(0..=3)?;
+                let values = (0..count).map(|_| Ok(bytes.choose(values)?.to_string())).collect::<Result<Vec<_>>>()?;
+                context.set_many(key, values);
+            }
+            _ => {
+                context.set(key, bytes.choose(values)?);
+            }
+        }
+    }
+    Ok(context)
+}
+
+/// Condition keys of any type, with one value or several.
+pub fn context(bytes: &mut Unstructured<'_>, who: &PrincipalInfo) -> Result<Context> {
     const VALUES: &[&str] = &["a", "A", "ab", "b/c", "5", "5.00", "true", "FALSE", "AA==", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "2030-01-01T00:00:00Z", "1893456000", "arn:aws:s3:::b", "arn:aws:s3:x:y:ab", "*", "", "ü"];
     let mut context = Context::new();
     who.fill(&mut context);
     for key in ["k", "l", "m"] {
         match bytes.int_in_range(0..=3)? {
             0 => {}
-            1 if many(key) => {
+            1 => {
                 let count = bytes.int_in_range(0..=3)?;
                 let values = (0..count).map(|_| Ok(bytes.choose(VALUES)?.to_string())).collect::<Result<Vec<_>>>()?;
                 context.set_many(key, values);

@@ -2,7 +2,7 @@
 #![no_main]
 
 use arbitrary::Unstructured;
-use hallpass_fuzz::{ACCOUNT, USER, action, context, document, group, multivalued, resource};
+use hallpass_fuzz::{ACCOUNT, USER, action, document, group, resource, typed_context};
 use hallpass_policy::*;
 use libfuzzer_sys::fuzz_target;
 
@@ -31,11 +31,10 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         }
         _ => new,
     };
-    // A key without an operator that says otherwise has one value (see `compare`).
-    let many = multivalued(&[&old, &new]);
     let texts = (old.to_string(), new.to_string());
     let kind = PolicyKind::Identity;
-    let (Some(old), Some(new)) = (group(kind, &[old]), group(kind, &[new])) else {
+    let documents = [&old, &new];
+    let (Some(old), Some(new)) = (group(kind, &[old.clone()]), group(kind, &[new.clone()])) else {
         return Ok(());
     };
     let user = PrincipalInfo::user(ACCOUNT.parse().expect("a constant"), USER, "AIDAEXAMPLEEXAMPLE01");
@@ -57,7 +56,7 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         Comparison::NoMore => {
             for _ in 0..32 {
                 let (action, resource) = (action(bytes)?, resource(bytes)?);
-                let context = context(bytes, &user, |key| many.iter().any(|known| known == key))?;
+                let context = typed_context(bytes, &user, &documents)?;
                 let request = Request { principal: &user, action: &action, resource: &resource, resource_account: Some(ACCOUNT), context: &context };
                 assert!(!allows(&new, &request) || allows(&old, &request), "{action} {resource} {context:?} {texts:?}");
             }

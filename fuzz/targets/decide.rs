@@ -19,7 +19,7 @@ fn some(bytes: &mut Unstructured<'_>, max: usize, with_principal: bool) -> arbit
 
 fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let who = principal(bytes)?;
-    let context = context(bytes, &who, |_| true)?;
+    let context = context(bytes, &who)?;
     let documents = Documents {
         trust: if bytes.ratio(1, 8)? { Some(document(bytes, true, true)?) } else { None },
         session: if bytes.ratio(1, 4)? { Some(some(bytes, 2, false)?) } else { None },

@@ -301,29 +301,17 @@ impl Decision {
             Effect::ImplicitDeny => {
                 format!(
                     "User: {user} is not authorized {what} because no {} allows the {action} action",
-                    name(kind)
+                    kind.name()
                 )
             }
         }
     }
 }
 
-fn name(kind: PolicyKind) -> &'static str {
-    match kind {
-        PolicyKind::Identity => "identity-based policy",
-        PolicyKind::Resource => "resource-based policy",
-        PolicyKind::Trust => "role trust policy",
-        PolicyKind::Session => "session policy",
-        PolicyKind::Boundary => "permissions boundary",
-        PolicyKind::ServiceControl => "service control policy",
-        PolicyKind::ResourceControl => "resource control policy",
-    }
-}
-
 fn with_article(kind: PolicyKind) -> String {
     match kind {
-        PolicyKind::Identity => format!("an {}", name(kind)),
-        PolicyKind::Trust => format!("the {}", name(kind)),
-        _ => format!("a {}", name(kind)),
+        PolicyKind::Identity => format!("an {}", kind.name()),
+        PolicyKind::Trust => format!("the {}", kind.name()),
+        _ => format!("a {}", kind.name()),
     }
 }

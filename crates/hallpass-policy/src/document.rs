@@ -28,6 +28,22 @@ pub enum PolicyKind {
     ResourceControl,
 }
 
+impl PolicyKind {
+    /// What AWS's sentences call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity-based policy",
+            Self::Resource => "resource-based policy",
+            Self::Trust => "role trust policy",
+            Self::Session => "session policy",
+            Self::Boundary => "permissions boundary",
+            Self::ServiceControl => "service control policy",
+            Self::ResourceControl => "resource control policy",
+        }
+    }
+}
+
 /// The version of the policy language a document is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {

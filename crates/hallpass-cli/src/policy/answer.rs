@@ -84,7 +84,7 @@ impl From<Unreadable> for Answer {
 }
 
 fn refusal(decision: &Decision) -> String {
-    let kind = decision.denied_by.map_or("policy", kind_name);
+    let kind = decision.denied_by.map_or("policy", hallpass_policy::PolicyKind::name);
     match decision.effect {
         Effect::Allow => String::new(),
         Effect::ImplicitDeny => format!("no {kind} allows it"),
@@ -96,18 +96,6 @@ fn refusal(decision: &Decision) -> String {
                 .collect::<Vec<_>>();
             format!("denied by {}", by.join(", "))
         }
-    }
-}
-
-fn kind_name(kind: PolicyKind) -> &'static str {
-    match kind {
-        PolicyKind::Identity => "identity-based policy",
-        PolicyKind::Resource => "resource-based policy",
-        PolicyKind::Trust => "role trust policy",
-        PolicyKind::Session => "session policy",
-        PolicyKind::Boundary => "permissions boundary",
-        PolicyKind::ServiceControl => "service control policy",
-        PolicyKind::ResourceControl => "resource control policy",
     }
 }
 
