@@ -39,7 +39,10 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     };
     let user = PrincipalInfo::user(ACCOUNT.parse().expect("a constant"), USER, "AIDAEXAMPLEEXAMPLE01");
     let allows = |group: &PolicyGroup, request: &Request<'_>| {
-        let set = PolicySet { identity: Some(group), ..PolicySet::default() };
+        let set = PolicySet {
+            identity: Some(group),
+            ..PolicySet::default()
+        };
         evaluate(request, &set).is_allow()
     };
     match compare(&old, &new, kind) {
@@ -51,14 +54,26 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                 resource_account: found.principal.account.as_ref().map(|account| account.as_str()),
                 context: &found.context,
             };
-            assert!(allows(&new, &request) && !allows(&old, &request), "{found:?} {texts:?}");
+            assert!(
+                allows(&new, &request) && !allows(&old, &request),
+                "{found:?} {texts:?}"
+            );
         }
         Comparison::NoMore => {
             for _ in 0..32 {
                 let (action, resource) = (action(bytes)?, resource(bytes)?);
                 let context = typed_context(bytes, &user, &documents)?;
-                let request = Request { principal: &user, action: &action, resource: &resource, resource_account: Some(ACCOUNT), context: &context };
-                assert!(!allows(&new, &request) || allows(&old, &request), "{action} {resource} {context:?} {texts:?}");
+                let request = Request {
+                    principal: &user,
+                    action: &action,
+                    resource: &resource,
+                    resource_account: Some(ACCOUNT),
+                    context: &context,
+                };
+                assert!(
+                    !allows(&new, &request) || allows(&old, &request),
+                    "{action} {resource} {context:?} {texts:?}"
+                );
             }
         }
         Comparison::Undecided(_) => {}

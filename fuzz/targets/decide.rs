@@ -14,23 +14,45 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn some(bytes: &mut Unstructured<'_>, max: usize, with_principal: bool) -> arbitrary::Result<Vec<Value>> {
     let count = bytes.int_in_range(0..=max)?;
-    (0..count).map(|_| document(bytes, with_principal, false)).collect()
+    (0..count)
+        .map(|_| document(bytes, with_principal, false))
+        .collect()
 }
 
 fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let who = principal(bytes)?;
     let context = context(bytes, &who)?;
     let documents = Documents {
-        trust: if bytes.ratio(1, 8)? { Some(document(bytes, true, true)?) } else { None },
-        session: if bytes.ratio(1, 4)? { Some(some(bytes, 2, false)?) } else { None },
-        boundary: if bytes.ratio(1, 4)? { Some(document(bytes, false, false)?) } else { None },
-        service_control: if bytes.ratio(1, 4)? { Some(vec![some(bytes, 2, false)?]) } else { None },
+        trust: if bytes.ratio(1, 8)? {
+            Some(document(bytes, true, true)?)
+        } else {
+            None
+        },
+        session: if bytes.ratio(1, 4)? {
+            Some(some(bytes, 2, false)?)
+        } else {
+            None
+        },
+        boundary: if bytes.ratio(1, 4)? {
+            Some(document(bytes, false, false)?)
+        } else {
+            None
+        },
+        service_control: if bytes.ratio(1, 4)? {
+            Some(vec![some(bytes, 2, false)?])
+        } else {
+            None
+        },
         resource_control: some(bytes, 1, true)?,
         resource: some(bytes, 2, true)?,
         identity: some(bytes, 4, false)?,
     };
     let stated = *bytes.choose(&[None, Some(ACCOUNT), Some(OTHER)])?;
-    let action = if documents.trust.is_some() { "sts:AssumeRole".to_owned() } else { action(bytes)? };
+    let action = if documents.trust.is_some() {
+        "sts:AssumeRole".to_owned()
+    } else {
+        action(bytes)?
+    };
     let resource = resource(bytes)?;
     let all = || {
         let one = |document: &Option<Value>, kind| match document {
@@ -38,7 +60,12 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             None => Some(None),
         };
         let levels = match &documents.service_control {
-            Some(levels) => Some(levels.iter().map(|level| group(PolicyKind::ServiceControl, level)).collect::<Option<Vec<_>>>()?),
+            Some(levels) => Some(
+                levels
+                    .iter()
+                    .map(|level| group(PolicyKind::ServiceControl, level))
+                    .collect::<Option<Vec<_>>>()?,
+            ),
             None => None,
         };
         let session = match &documents.session {
@@ -66,13 +93,32 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         service_control: levels.as_deref(),
         resource_control: Some(&control),
     };
-    let request = Request { principal: &who, action: &action, resource: &resource, resource_account: stated, context: &context };
-    let asked = Asked { principal: &who, action: &action, resource: &resource, resource_account: stated, context: &context };
+    let request = Request {
+        principal: &who,
+        action: &action,
+        resource: &resource,
+        resource_account: stated,
+        context: &context,
+    };
+    let asked = Asked {
+        principal: &who,
+        action: &action,
+        resource: &resource,
+        resource_account: stated,
+        context: &context,
+    };
     let (fast, explained) = match &trust {
-        Some(trust) => (evaluate_trust(&request, trust, &set), evaluate_trust_explained(&request, trust, &set).0),
+        Some(trust) => (
+            evaluate_trust(&request, trust, &set),
+            evaluate_trust_explained(&request, trust, &set).0,
+        ),
         None => (evaluate(&request, &set), evaluate_explained(&request, &set).0),
     };
     assert_eq!(fast, explained);
-    assert_eq!(fast.effect, reference::decide(&documents, &asked), "{action} on {resource} by {who:?} with {context:?}: {documents:?}");
+    assert_eq!(
+        fast.effect,
+        reference::decide(&documents, &asked),
+        "{action} on {resource} by {who:?} with {context:?}: {documents:?}"
+    );
     Ok(())
 }

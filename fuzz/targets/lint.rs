@@ -19,6 +19,9 @@ fuzz_target!(|bytes: &[u8]| {
         let (fixed, _) = apply(text, &findings);
         let again = check(&fixed, &Options { kind });
         // A fix never breaks what was whole.
-        assert!(refused || !again.iter().any(|finding| finding.level == Level::Error), "{fixed}");
+        assert!(
+            refused || !again.iter().any(|finding| finding.level == Level::Error),
+            "{fixed}"
+        );
     }
 });
