@@ -74,6 +74,14 @@ pub(crate) fn install() -> Result<Tools, String> {
     Ok(Tools { folder, python })
 }
 
+/// A Python with pip and nothing else, for the generators: Debian's own has no pip.
+pub(crate) fn bare_python() -> Result<PathBuf, String> {
+    debian()?;
+    let folder = cache().join("tools/python-bare");
+    python(&folder, &[])?;
+    Ok(folder.join("bin/python"))
+}
+
 fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).exists())
@@ -136,9 +144,11 @@ fn python(folder: &Path, packages: &[&str]) -> Result<(), String> {
         &[],
     )?;
     let pip = folder.join("bin/pip");
-    let mut args = vec!["install", "-q", "--disable-pip-version-check"];
-    args.extend(packages);
-    run(&root(), &pip.to_string_lossy(), args, &[])?;
+    if !packages.is_empty() {
+        let mut args = vec!["install", "-q", "--disable-pip-version-check"];
+        args.extend(packages);
+        run(&root(), &pip.to_string_lossy(), args, &[])?;
+    }
     stamp(folder, &made_from)
 }
 

@@ -66,7 +66,8 @@ fn make(made: &Made, output: &Path) -> Result<(), String> {
         std::fs::create_dir_all(folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
     }
     let args = [made.script.as_ref(), wheel.as_os_str(), output.as_os_str()];
-    run(&root(), "python3", args, &[])
+    let python = crate::clients::bare_python()?;
+    run(&root(), &python.to_string_lossy(), args, &[])
 }
 
 /// The package's wheel, downloaded once.
@@ -95,7 +96,8 @@ fn wheel(made: &Made) -> Result<PathBuf, String> {
     let args = args
         .into_iter()
         .chain(["--only-binary=:all:", "--dest", &to, made.package]);
-    run(&root(), "python3", args, &[])?;
+    let python = crate::clients::bare_python()?;
+    run(&root(), &python.to_string_lossy(), args, &[])?;
     std::fs::rename(&partial, &folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
     kept().ok_or_else(|| format!("`{}` holds no wheel", made.package))
 }

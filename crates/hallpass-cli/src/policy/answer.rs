@@ -84,7 +84,9 @@ impl From<Unreadable> for Answer {
 }
 
 fn refusal(decision: &Decision) -> String {
-    let kind = decision.denied_by.map_or("policy", hallpass_policy::PolicyKind::name);
+    let kind = decision
+        .denied_by
+        .map_or("policy", hallpass_policy::PolicyKind::name);
     match decision.effect {
         Effect::Allow => String::new(),
         Effect::ImplicitDeny => format!("no {kind} allows it"),
