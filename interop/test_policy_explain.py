@@ -1,6 +1,7 @@
 """`hallpass policy explain` and IAM's simulators: the decision enforcement makes, with its reasons."""
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -219,6 +220,32 @@ def test_organization_boundary_and_resource_policy(shared):
 def test_bad_questions(shared, words, code):
     refused = shared.aws("iam", "simulate-custom-policy", *words, check=False)
     assert refused.returncode != 0 and code in refused.stderr
+
+
+def test_one_call_makes_us_do_only_so_much(house):
+    """Two thousand questions about a mebibyte of policies would hold every writer up; long texts and patterns too."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import ClientError
+
+    keys = dict(re.findall(r"(aws_\w+) = (\S+)", Path(house.ready["admin_credentials"]).read_text()))
+    iam = boto3.client("iam", endpoint_url=house.api, region_name=house.ready["region"], **keys,
+                       config=Config(retries={"max_attempts": 0}, parameter_validation=False))
+    large = [json.dumps(document(*(allow(resource=f"arn:aws:s3:::b{number}/*") for number in range(1_000))))] * 5
+    many, one = [f"arn:aws:s3:::b/{number}" for number in range(1_000)], ["s3:GetObject"]
+    for code, question in [
+        ("InvalidInput", dict(PolicyInputList=large, ActionNames=one, ResourceArns=many)),
+        ("InvalidInput", dict(PolicyInputList=large[:1], ActionNames=one * 3, ResourceArns=many)),
+        ("ValidationError", dict(PolicyInputList=large[:1], ActionNames=["s3:" + "a" * 200])),
+        ("ValidationError", dict(PolicyInputList=large[:1], ActionNames=one, ResourceArns=["arn:aws:s3:::" + "a" * 3_000])),
+        ("ValidationError", dict(PolicyInputList=large[:1], ActionNames=one, ContextEntries=[
+            {"ContextKeyName": "k", "ContextKeyType": "string", "ContextKeyValues": ["a" * 3_000]}])),
+    ]:
+        with pytest.raises(ClientError) as refused:
+            iam.simulate_custom_policy(**question)
+        assert refused.value.response["Error"]["Code"] == code
+    answer = iam.simulate_custom_policy(PolicyInputList=large, ActionNames=one, ResourceArns=many[:20])
+    assert len(answer["EvaluationResults"][0]["ResourceSpecificResults"]) == 20
 
 
 def test_the_simulator_says_what_enforcement_does(house):

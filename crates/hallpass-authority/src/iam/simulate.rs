@@ -4,15 +4,17 @@
 //! "GetContextKeysForPrincipalPolicy" in the IAM API Reference. The decisions come from the evaluator that requests
 //! meet, over the policies it would meet them with.
 
+mod told;
+
+use self::told::{Told, names_xml, result_xml};
 use super::arn_of;
 use crate::ApiError;
 use crate::account::{role_arn, user_arn};
 use crate::call::{Ctx, Outcome, Requirement, page_end};
 use crate::entity::Permissions;
-use hallpass_access::{ActionOn, explanation};
+use hallpass_access::ActionOn;
 use hallpass_policy::{
-    Context, Effect, NamedPolicy, Policy, PolicyGroup, PolicyKind, PolicySet, Position, PrincipalInfo,
-    Request, Simulated, StatementRef, simulate,
+    Context, NamedPolicy, Policy, PolicyGroup, PolicyKind, PolicySet, PrincipalInfo, Request, simulate,
 };
 use hallpass_types::AccountId;
 use hallpass_wire::XmlWriter;
@@ -20,6 +22,13 @@ use std::collections::BTreeMap;
 
 /// More pairs of action and resource in one call are refused.
 const PAIRS_MAX: usize = 2_000;
+/// Pairs times bytes of all policies: what one call may make us look at, while writes wait.
+const WORK_MAX: usize = 16 * 1_024 * 1_024;
+/// IAM's own limits (`ActionNameType`, `ResourceNameType`, `ContextKeyNameType`), and ours on a context value.
+const ACTION_CHARS_MAX: usize = 128;
+const RESOURCE_CHARS_MAX: usize = 2_048;
+const KEY_CHARS_MAX: usize = 256;
+const VALUE_CHARS_MAX: usize = 2_048;
 /// More policies in one list are refused.
 const POLICIES_MAX: usize = 100;
 const CUSTOM: &str = "PolicyInputList";
@@ -32,8 +41,19 @@ pub(crate) fn custom_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError>
 }
 
 pub(crate) fn principal_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
-    let action = ActionOn::new(ctx.call.iam_action(), ctx.required("PolicySourceArn")?);
-    Ok(Requirement::Actions(vec![action]))
+    let mut actions = vec![ActionOn::new(
+        ctx.call.iam_action(),
+        ctx.required("PolicySourceArn")?,
+    )];
+    // An explanation shows what the policies say, which the simulator's own answer does not.
+    if explains(ctx) {
+        actions.push(ActionOn::new("iam:GetAccountAuthorizationDetails", "*"));
+    }
+    Ok(Requirement::Actions(actions))
+}
+
+fn explains(ctx: &Ctx<'_>) -> bool {
+    ctx.param("HallpassExplain") == Some("true")
 }
 
 pub(crate) fn custom(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -218,6 +238,7 @@ fn answer(ctx: &Ctx<'_>, mut question: Question) -> Result<Outcome, ApiError> {
         {
             return Err(invalid(format!("Invalid Action Name: {action}")));
         }
+        limit("actionNames", action, ACTION_CHARS_MAX)?;
     }
     let resources = params.list("ResourceArns");
     let resources = if resources.is_empty() {
@@ -229,6 +250,9 @@ fn answer(ctx: &Ctx<'_>, mut question: Question) -> Result<Outcome, ApiError> {
         return Err(invalid(format!(
             "More than {PAIRS_MAX} pairs of action and resource"
         )));
+    }
+    for resource in &resources {
+        limit("resourceArns", resource, RESOURCE_CHARS_MAX)?;
     }
     for entry in params.structures("ContextEntries") {
         context_entry(&mut question.context, &entry)?;
@@ -246,7 +270,19 @@ fn answer(ctx: &Ctx<'_>, mut question: Question) -> Result<Outcome, ApiError> {
         service_control: organization.as_deref(),
         ..PolicySet::default()
     };
-    let explain = ctx.param("HallpassExplain") == Some("true");
+    let pairs = actions.len().saturating_mul(resources.len());
+    let explain = explains(ctx);
+    if explain && pairs > 1 {
+        return Err(invalid("HallpassExplain takes one action on one resource"));
+    }
+    let groups = [set.identity, set.resource, set.boundary].into_iter().flatten();
+    let policies = groups.chain(set.service_control.unwrap_or_default());
+    let bytes: usize = policies.flat_map(PolicyGroup::policies).map(size).sum();
+    if pairs.saturating_mul(bytes) > WORK_MAX {
+        return Err(invalid(
+            "Too many actions and resources for policies of this size",
+        ));
+    }
     let numbered = actions
         .iter()
         .enumerate()
@@ -261,13 +297,31 @@ fn answer(ctx: &Ctx<'_>, mut question: Question) -> Result<Outcome, ApiError> {
             resource_account: owner.as_ref().map(AccountId::as_str),
             context: &question.context,
         });
-        let results = requests
-            .map(|request| (request, simulate(&request, &set, None)))
-            .collect::<Vec<_>>();
-        result_xml(xml, action, &results, explain);
+        // Only what is told is kept of each: the rest may be many times the policies.
+        let results = requests.map(|request| {
+            let simulated = simulate(&request, &set, None);
+            Told::new(&request, &simulated, explain)
+        });
+        result_xml(xml, action, &results.collect::<Vec<_>>());
     });
     page_end(&mut xml, marker);
     Outcome::read(xml)
+}
+
+fn limit(name: &str, text: &str, chars_max: usize) -> Result<(), ApiError> {
+    if text.chars().count() <= chars_max {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "1 validation error detected: Value at '{name}' failed to satisfy constraint: Member must have length less \
+         than or equal to {chars_max}"
+    )))
+}
+
+/// About how long a policy's document is: where its last statement ends.
+fn size(policy: &NamedPolicy) -> usize {
+    let last = policy.policy.statements().last();
+    last.map_or(0, |statement| statement.end().offset)
 }
 
 fn owner(text: &str) -> Result<AccountId, ApiError> {
@@ -281,6 +335,10 @@ fn context_entry(context: &mut Context, entry: &BTreeMap<String, String>) -> Res
     let name = entry
         .get("ContextKeyName")
         .ok_or_else(|| ApiError::missing("ContextKeyName"))?;
+    limit("contextKeyName", name, KEY_CHARS_MAX)?;
+    for value in entry.values() {
+        limit("contextKeyValues", value, VALUE_CHARS_MAX)?;
+    }
     let kind = entry.get("ContextKeyType").map_or("string", String::as_str);
     let mut values = entry
         .iter()
@@ -308,141 +366,4 @@ fn context_entry(context: &mut Context, entry: &BTreeMap<String, String>) -> Res
         other => return Err(invalid(format!("Invalid context key type: {other}"))),
     }
     Ok(())
-}
-
-fn decision(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Allow => "allowed",
-        Effect::ExplicitDeny => "explicitDeny",
-        Effect::ImplicitDeny => "implicitDeny",
-    }
-}
-
-/// One action on all resources. It is allowed when it is allowed on each.
-fn result_xml(xml: &mut XmlWriter, action: &str, results: &[(Request<'_>, Simulated)], explain: bool) {
-    let effects = [Effect::ExplicitDeny, Effect::ImplicitDeny, Effect::Allow];
-    let has = |effect: &Effect| results.iter().any(|(_, one)| one.decision.effect == *effect);
-    let worst = effects.into_iter().find(has).unwrap_or(Effect::ImplicitDeny);
-    let name = match results {
-        [(request, _)] => request.resource,
-        _ => "*",
-    };
-    xml.text("EvalActionName", action)
-        .text("EvalResourceName", name)
-        .text("EvalDecision", decision(worst));
-    let determining = results
-        .iter()
-        .filter(|(_, one)| one.decision.effect == worst)
-        .flat_map(|(_, one)| one.determining());
-    let mut union: Vec<&StatementRef> = Vec::new();
-    determining.for_each(|statement| {
-        if !union.contains(&statement) {
-            union.push(statement);
-        }
-    });
-    statements_xml(xml, union);
-    let specific = name != "*" || results.len() > 1;
-    match results {
-        [(_, one)] => {
-            names_xml(
-                xml,
-                "MissingContextValues",
-                if specific {
-                    [].iter()
-                } else {
-                    one.missing_keys.iter()
-                },
-            );
-            details_xml(xml, one);
-        }
-        _ => names_xml(
-            xml,
-            "MissingContextValues",
-            [].iter() as std::slice::Iter<'_, String>,
-        ),
-    }
-    if specific {
-        xml.list(
-            "ResourceSpecificResults",
-            "member",
-            results,
-            |xml, (request, one)| {
-                xml.text("EvalResourceName", request.resource)
-                    .text("EvalResourceDecision", decision(one.decision.effect));
-                statements_xml(xml, one.determining());
-                names_xml(xml, "MissingContextValues", one.missing_keys.iter());
-                boundary_xml(xml, one);
-            },
-        );
-    }
-    if explain {
-        xml.list(
-            "HallpassExplanations",
-            "member",
-            results,
-            |xml, (request, one)| {
-                xml.text("Json", explanation(request, one).to_string());
-            },
-        );
-    }
-}
-
-fn details_xml(xml: &mut XmlWriter, one: &Simulated) {
-    if let Some(allowed) = one.allowed_by(PolicyKind::ServiceControl) {
-        xml.element("OrganizationsDecisionDetail", |xml| {
-            xml.text("AllowedByOrganizations", allowed.to_string());
-        });
-    }
-    boundary_xml(xml, one);
-}
-
-fn boundary_xml(xml: &mut XmlWriter, one: &Simulated) {
-    if let Some(allowed) = one.allowed_by(PolicyKind::Boundary) {
-        xml.element("PermissionsBoundaryDecisionDetail", |xml| {
-            xml.text("AllowedByPermissionsBoundary", allowed.to_string());
-        });
-    }
-}
-
-fn names_xml(xml: &mut XmlWriter, name: &str, names: impl IntoIterator<Item = impl AsRef<str>>) {
-    xml.element(name, |xml| {
-        for name in names {
-            xml.text("member", name);
-        }
-    });
-}
-
-fn statements_xml(xml: &mut XmlWriter, statements: Vec<&StatementRef>) {
-    xml.list("MatchedStatements", "member", statements, |xml, statement| {
-        let (id, kind) = identify(statement);
-        xml.text("SourcePolicyId", id).text("SourcePolicyType", kind);
-        // A statement that stands alone is counted from behind its brace, as AWS's own example shows; one in a list
-        // from its brace.
-        let mut start = statement.position();
-        start.column += u32::from(statement.is_single());
-        position_xml(xml, "StartPosition", start);
-        position_xml(xml, "EndPosition", statement.end());
-    });
-}
-
-fn position_xml(xml: &mut XmlWriter, name: &str, position: Position) {
-    xml.element(name, |xml| {
-        xml.text("Line", position.line.to_string())
-            .text("Column", position.column.to_string());
-    });
-}
-
-/// A policy as the simulator names it: `role_NAME_POLICY` for an inline one, a managed one by its name.
-fn identify(statement: &StatementRef) -> (String, &'static str) {
-    let name = statement.policy();
-    let kind = match statement.kind() {
-        PolicyKind::Resource => "Resource Policy",
-        _ => "IAM Policy",
-    };
-    let id = match name.split_once(" inline policy ") {
-        Some((entity, policy)) => format!("{}_{policy}", entity.replacen('/', "_", 1)),
-        None if name.starts_with("arn:") => name.rsplit('/').next().unwrap_or(name).to_owned(),
-        None => name.to_owned(),
-    };
-    (id, kind)
 }

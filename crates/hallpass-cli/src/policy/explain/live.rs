@@ -21,13 +21,7 @@ pub(super) async fn ask(
     ];
     params.extend(context_entries(&options.context)?);
     let answer = server.iam("SimulatePrincipalPolicy", &params).await?;
-    let path = [
-        "EvaluationResults",
-        "member",
-        "HallpassExplanations",
-        "member",
-        "Json",
-    ];
+    let path = ["EvaluationResults", "member", "HallpassExplanation"];
     let json = path.iter().try_fold(&answer, |node, name| {
         node.children.iter().find(|child| child.name == *name)
     });
