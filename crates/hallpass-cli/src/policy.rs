@@ -7,6 +7,7 @@ mod check;
 mod compare;
 mod explain;
 mod glob;
+mod options;
 mod server;
 mod suggest;
 mod what_can;

@@ -5,6 +5,7 @@ mod account;
 use super::account::{
     AccountSource, CREDENTIAL_REPORT_HEAD, EntityKind, REPORT_BYTES_MAX, credential_report, load,
 };
+use super::options::PolicyType;
 use crate::error::CliError;
 use crate::printer::Printer;
 use clap::{Args as ClapArgs, ValueEnum};
@@ -32,27 +33,13 @@ pub(crate) struct CheckArgs {
     source: AccountSource,
     /// Where they are attached [default: told by their contents]
     #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<Kind>,
+    kind: Option<PolicyType>,
     /// How findings are printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Apply the fixes to the files, then print what is left
     #[arg(long)]
     fix: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// Of a user, group or role
-    Identity,
-    /// Of a bucket, queue, key or the like
-    Resource,
-    /// Of a role: who may assume it
-    Trust,
-    /// Passed with a request for credentials
-    Session,
-    /// A permissions boundary
-    Boundary,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -139,11 +126,7 @@ fn check(options: &CheckArgs, file: &str, printer: &Printer) -> Result<Vec<Check
         return Ok(account::keys(&keys, SystemClock.now()));
     }
     let kind = match options.kind {
-        Some(Kind::Identity) => PolicyKind::Identity,
-        Some(Kind::Resource) => PolicyKind::Resource,
-        Some(Kind::Trust) => PolicyKind::Trust,
-        Some(Kind::Session) => PolicyKind::Session,
-        Some(Kind::Boundary) => PolicyKind::Boundary,
+        Some(kind) => kind.into(),
         None => guess(&text),
     };
     let name = if file == "-" { "<stdin>" } else { file };

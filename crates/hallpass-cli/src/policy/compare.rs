@@ -1,9 +1,10 @@
 //! `hallpass policy compare`: does the new policy allow anything that the old one does not?
 
 use super::glob::acts_on;
+use super::options::{Format, PolicyType};
 use crate::error::CliError;
 use crate::printer::Printer;
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use hallpass_policy::{
     Comparison, ContextValue, Counterexample, DOCUMENT_BYTES_MAX, NamedPolicy, Policy, PolicyGroup,
     PolicyKind, PolicySet, Position, PrincipalInfo, PrincipalKind, Request, StatementRef, compare, evaluate,
@@ -31,50 +32,6 @@ pub(crate) struct CompareArgs {
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
-}
-
-/// Where a policy is attached.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PolicyType {
-    /// To a user, group or role
-    #[default]
-    Identity,
-    /// To a resource
-    Resource,
-    /// To a role, saying who may assume it
-    Trust,
-    /// Passed with a request for credentials
-    Session,
-    /// As a permissions boundary
-    Boundary,
-    /// To an organization, limiting its principals
-    ServiceControl,
-    /// To an organization, limiting its resources
-    ResourceControl,
-}
-
-impl From<PolicyType> for PolicyKind {
-    fn from(kind: PolicyType) -> Self {
-        match kind {
-            PolicyType::Identity => Self::Identity,
-            PolicyType::Resource => Self::Resource,
-            PolicyType::Trust => Self::Trust,
-            PolicyType::Session => Self::Session,
-            PolicyType::Boundary => Self::Boundary,
-            PolicyType::ServiceControl => Self::ServiceControl,
-            PolicyType::ResourceControl => Self::ResourceControl,
-        }
-    }
-}
-
-/// How a command prints its answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
 }
 
 pub(crate) fn run(options: &CompareArgs, printer: &Printer) -> Result<u8, CliError> {

@@ -6,7 +6,7 @@ mod trail;
 mod window;
 
 use super::account::{Account, AccountSource, Entity, Held, load};
-use super::compare::Format;
+use super::options::Format;
 use crate::error::CliError;
 use crate::printer::Printer;
 use crate::running::data_path;

@@ -7,7 +7,7 @@ mod witness;
 use super::account::{Account, AccountSource, Held, load};
 use super::answer::Can;
 use super::asking::{Given, resource_policies};
-use super::compare::Format;
+use super::options::Format;
 use crate::error::CliError;
 use crate::printer::Printer;
 use clap::Args as ClapArgs;

@@ -5,7 +5,7 @@ mod outsiders;
 use super::account::{Account, AccountSource, EntityKind, load};
 use super::answer::{Answer, Can, table};
 use super::asking::{Given, action, ask, by_trust, policy_file, resource};
-use super::compare::Format;
+use super::options::Format;
 use crate::error::CliError;
 use crate::printer::Printer;
 use clap::Args as ClapArgs;
