@@ -22,8 +22,11 @@ use std::sync::Arc;
 pub struct ActionOn {
     /// `s3:GetObject`, `iam:CreateRole`, …
     pub action: String,
-    /// The resource's ARN, or `*` when the action has none.
+    /// The resource's ARN, or `*` when the action has none or it is unknown.
     pub resource: String,
+    /// False when the action is on a resource that cannot be told: only `Resource: "*"` allows then, and any denial of
+    /// the action denies.
+    pub is_resource_known: bool,
     /// The account that owns the resource; the caller's when absent.
     pub resource_account: Option<AccountId>,
     /// Condition keys of this action: name and values.
@@ -37,8 +40,18 @@ impl ActionOn {
         Self {
             action: action.into(),
             resource: resource.into(),
+            is_resource_known: true,
             resource_account: None,
             context: vec![],
+        }
+    }
+
+    /// An action on a resource that cannot be told from the request.
+    #[must_use]
+    pub fn on_unknown_resource(action: impl Into<String>) -> Self {
+        Self {
+            is_resource_known: false,
+            ..Self::new(action, "*")
         }
     }
 
