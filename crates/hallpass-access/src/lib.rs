@@ -168,10 +168,19 @@ pub fn authorize(
     for action in &actions {
         let context = context_for(action, base);
         let request = request_for(caller, action, &context);
-        let decision = hallpass_policy::evaluate(&request, &bundle.as_set());
+        let policies = bundle.as_set();
+        let decision = if action.is_resource_known {
+            hallpass_policy::evaluate(&request, &policies)
+        } else {
+            hallpass_policy::evaluate_on_unknown_resource(&request, &policies)
+        };
         if !decision.is_allow() {
             // Only a refusal pays for the explanation.
-            let (decision, considered) = hallpass_policy::evaluate_explained(&request, &bundle.as_set());
+            let (decision, considered) = if action.is_resource_known {
+                hallpass_policy::evaluate_explained(&request, &policies)
+            } else {
+                hallpass_policy::evaluate_on_unknown_resource_explained(&request, &policies)
+            };
             let message = decision.message(&request);
             return Err(Box::new(Denied {
                 action: action.clone(),

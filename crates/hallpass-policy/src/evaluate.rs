@@ -66,6 +66,30 @@ pub fn evaluate_explained(request: &Request<'_>, policies: &PolicySet<'_>) -> (D
     (decision, evaluation.trace.unwrap_or_default())
 }
 
+/// Decides an action on a resource that cannot be told from the request, which `request.resource` then does not name.
+///
+/// Only `Resource: "*"` allows, since everything narrower may leave out the resource that is meant; every denial of the
+/// action denies, since it may be about that resource.
+#[must_use]
+pub fn evaluate_on_unknown_resource(request: &Request<'_>, policies: &PolicySet<'_>) -> Decision {
+    let mut evaluation = Evaluation::new(request, policies, None);
+    evaluation.is_resource_known = false;
+    evaluation.decide()
+}
+
+/// [`evaluate_on_unknown_resource`], telling of every statement why it applied or did not.
+#[must_use]
+pub fn evaluate_on_unknown_resource_explained(
+    request: &Request<'_>,
+    policies: &PolicySet<'_>,
+) -> (Decision, Vec<Considered>) {
+    let mut evaluation = Evaluation::new(request, policies, None);
+    evaluation.is_resource_known = false;
+    evaluation.trace = Some(Vec::new());
+    let decision = evaluation.decide();
+    (decision, evaluation.trace.unwrap_or_default())
+}
+
 /// Decides whether a role may be assumed (or its session tagged, or its source identity set).
 ///
 /// The action is one of STS, the resource the role's ARN. The trust policy must allow. In the caller's own account
@@ -167,6 +191,7 @@ struct Evaluation<'a> {
     trust: Option<&'a PolicyGroup>,
     action: Lookup<'a>,
     resource: Lookup<'a>,
+    is_resource_known: bool,
     trace: Option<Vec<Considered>>,
     /// Counts what is unknown in the request's favour.
     hopeful: bool,
@@ -180,6 +205,7 @@ impl<'a> Evaluation<'a> {
             trust,
             action: Lookup::folded(request.action),
             resource: Lookup::new(request.resource),
+            is_resource_known: true,
             trace: None,
             hopeful: false,
         }
@@ -365,7 +391,8 @@ impl<'a> Evaluation<'a> {
                 verdict.take(statement.effect, grant, Hit { group, number, kind });
             }
         };
-        if group.is_indexed() {
+        // The index finds by resource, too.
+        if group.is_indexed() && self.is_resource_known {
             group.candidates(&self.action, &self.resource, |candidate| {
                 if verdict.awaits(candidate.effect()) {
                     weigh(&mut verdict, candidate.number());
@@ -401,12 +428,16 @@ impl<'a> Evaluation<'a> {
         if !statement.actions.covers_action(action, &self.action) {
             return Err(Miss::Action);
         }
-        if let Some(clause) = &statement.resources
-            && !clause
-                .covers_resource(resource, &self.resource, context, denies)
-                .binds(denies, self.hopeful)
-        {
-            return Err(Miss::Resource);
+        if let Some(clause) = &statement.resources {
+            let covers = if self.is_resource_known {
+                let covers = clause.covers_resource(resource, &self.resource, context, denies);
+                covers.binds(denies, self.hopeful)
+            } else {
+                denies || (!clause.negated && statement.resources().any(|pattern| pattern == "*"))
+            };
+            if !covers {
+                return Err(Miss::Resource);
+            }
         }
         let grant = match (kind, &statement.principals) {
             (PolicyKind::Resource | PolicyKind::Trust | PolicyKind::ResourceControl, Some(clause)) => {

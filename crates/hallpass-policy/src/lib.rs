@@ -61,7 +61,8 @@ pub use decision::{Considered, Decision, Effect, FailedCondition, MatchedStateme
 pub use document::{Policy, PolicyKind, Statement, StatementEffect, Version};
 pub use error::{PolicyError, PolicyErrorCode, Position};
 pub use evaluate::{
-    PolicySet, Request, evaluate, evaluate_explained, evaluate_trust, evaluate_trust_explained,
+    PolicySet, Request, evaluate, evaluate_explained, evaluate_on_unknown_resource,
+    evaluate_on_unknown_resource_explained, evaluate_trust, evaluate_trust_explained,
 };
 pub use group::{NamedPolicy, PolicyGroup};
 pub use json::DEPTH_MAX;
