@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hallpass-session", &["types", "secret"]),
     ("hallpass-store", &[]),
     ("hallpass-audit", &["types"]),
+    ("hallpass-resource", &["policy", "store"]),
     ("hallpass-access", &["types", "secret", "session", "policy"]),
     ("hallpass-s3route", &["types", "wire", "access"]),
     (
@@ -37,7 +38,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "hallpass-gateway",
         &[
-            "types", "secret", "session", "sigv4", "policy", "access", "s3route", "upstream",
+            "types", "secret", "wire", "session", "sigv4", "policy", "access", "resource", "s3route",
+            "apiroute", "upstream",
         ],
     ),
     (
@@ -50,7 +52,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sigv4",
             "policy",
             "access",
+            "resource",
             "s3route",
+            "apiroute",
             "upstream",
             "audit",
             "agent",

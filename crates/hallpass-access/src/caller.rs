@@ -20,6 +20,8 @@ pub enum CallerKind {
     },
     /// A service acting for the system itself (the agent asking for an instance's session).
     Service,
+    /// Nobody signed. Only a resource's own policy can let such a request in.
+    Anonymous,
 }
 
 /// An authenticated principal: everything later steps may know about who is calling, from the server's own
@@ -41,6 +43,19 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whoever sends a request without signature to a resource of `account`.
+    #[must_use]
+    pub fn anonymous(account: AccountId) -> Self {
+        Self {
+            account,
+            kind: CallerKind::Anonymous,
+            principal: PrincipalInfo::anonymous(),
+            user_id: "anonymous".to_owned(),
+            access_key_id: None,
+            session: None,
+        }
+    }
+
     /// The condition keys every request of this caller carries (IAM User Guide, "AWS global condition context keys").
     #[must_use]
     pub fn context(&self, now: UnixSeconds, role_tags: &[(String, String)]) -> Context {

@@ -79,8 +79,6 @@ pub struct PolicyBundle {
     pub session: Option<PolicyGroup>,
     /// The permissions boundary.
     pub boundary: Option<PolicyGroup>,
-    /// Those on the resource; `None` when it has none.
-    pub resource: Option<PolicyGroup>,
 }
 
 impl PolicyBundle {
@@ -89,7 +87,6 @@ impl PolicyBundle {
     pub fn as_set(&self) -> PolicySet<'_> {
         PolicySet {
             identity: Some(&self.identity),
-            resource: self.resource.as_ref(),
             session: self.session.as_ref(),
             boundary: self.boundary.as_ref(),
             ..PolicySet::default()
@@ -152,9 +149,7 @@ pub struct Denied {
     pub message: String,
 }
 
-/// Asks policy about each action; all must be allowed.
-///
-/// `base` holds the condition keys that the connection and the caller carry; each action adds its own.
+/// [`authorize_on`] where resources have no policies of their own.
 ///
 /// # Errors
 /// [`Denied`] for the first action that is not allowed.
@@ -164,11 +159,32 @@ pub fn authorize(
     base: &Context,
     bundle: &PolicyBundle,
 ) -> Result<Permit, Box<Denied>> {
+    authorize_on(caller, actions, base, bundle, |_| None)
+}
+
+/// Asks policy about each action; all must be allowed.
+///
+/// `base` holds the condition keys that the connection and the caller carry; each action adds its own. `on_resource`
+/// gives the policies kept for an action's resource: one request may touch several, such as both ends of a copy.
+///
+/// # Errors
+/// [`Denied`] for the first action that is not allowed.
+pub fn authorize_on(
+    caller: &Arc<Caller>,
+    actions: Vec<ActionOn>,
+    base: &Context,
+    bundle: &PolicyBundle,
+    on_resource: impl Fn(&ActionOn) -> Option<PolicyGroup>,
+) -> Result<Permit, Box<Denied>> {
     let mut decisions = Vec::with_capacity(actions.len());
     for action in &actions {
         let context = context_for(action, base);
         let request = request_for(caller, action, &context);
-        let policies = bundle.as_set();
+        let resource = on_resource(action);
+        let policies = PolicySet {
+            resource: resource.as_ref(),
+            ..bundle.as_set()
+        };
         let decision = if action.is_resource_known {
             hallpass_policy::evaluate(&request, &policies)
         } else {

@@ -43,7 +43,7 @@ impl SessionPolicies {
                 bundle.identity = root_policies();
                 None
             }
-            CallerKind::Service => None,
+            CallerKind::Service | CallerKind::Anonymous => None,
             CallerKind::User { name } => account.user(name).map(|user| {
                 let permissions = &user.user.permissions;
                 bundle.identity = account.user_policies(user).clone();

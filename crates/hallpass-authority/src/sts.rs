@@ -346,7 +346,7 @@ fn get_session_token(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             TOKEN_SECONDS_MAX,
             TOKEN_SECONDS_DEFAULT,
         ),
-        CallerKind::Role { .. } | CallerKind::Service => {
+        CallerKind::Role { .. } | CallerKind::Service | CallerKind::Anonymous => {
             return Err(ApiError::new(
                 "AccessDenied",
                 403,

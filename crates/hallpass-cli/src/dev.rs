@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod network;
+mod upstreams;
 
 use crate::args::DevArgs;
 use crate::data_dir::{DataDir, default_path, write_atomically, write_private};
@@ -19,10 +20,11 @@ use hallpass_authority::{Authority, Machine, RootKey};
 use hallpass_directory::Directory;
 use hallpass_gateway::GatewayConfig;
 use hallpass_gateway::s3::S3Gateway;
+use hallpass_resource::ResourcePolicies;
 use hallpass_serve::{AgentAudit, FrontDoor, FrontDoorParts, InstanceSource, Policies};
 use hallpass_store::{RedbStore, Store};
 use hallpass_types::{Clock, Entropy};
-use hallpass_upstream::{HttpUpstream, HttpUpstreamConfig, ProfileFile, Upstream, UpstreamCredentials as _};
+use hallpass_upstream::Upstream;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,6 +70,7 @@ fn start_log() {
 
 struct System {
     api: SocketAddr,
+    is_tls: bool,
     metadata: SocketAddr,
     account: String,
     region: String,
@@ -141,12 +144,18 @@ impl System {
         }
         let rules = Arc::new(RulesFile::open(&rules_path).map_err(|error| failed(&error))?);
 
+        let resources = ResourcePolicies::open(Arc::clone(&store)).await;
+        let resources = Arc::new(resources.map_err(|error| failed(&error))?);
+        let listening = upstreams::listening(&config.listener)?;
+        let is_tls = listening.tls.is_some();
         let door = Arc::new(FrontDoor::new(FrontDoorParts {
             authority: Arc::clone(&authority),
             s3: S3Gateway {
                 policies: Arc::new(Policies(Arc::clone(&authority))),
+                resources,
+                account,
                 directory,
-                upstreams: upstreams(&config)?,
+                upstreams: upstreams::open(&config)?,
                 config,
                 region: options.region.clone(),
             },
@@ -187,6 +196,7 @@ impl System {
         let mut api_stopped = stopped.clone();
         serving.push(tokio::spawn(hallpass_serve::serve(
             api_listener,
+            listening,
             door,
             async move { api_stopped.wait().await },
         )));
@@ -218,6 +228,7 @@ impl System {
         let endpoints = Endpoints::start(authority, instance.clone(), Box::new(make_agent), stopped).await;
         Ok(Self {
             api,
+            is_tls,
             metadata,
             account: account.to_string(),
             region: options.region.clone(),
@@ -235,7 +246,7 @@ impl System {
 
     fn ready(&self, data: &DataDir) -> Ready {
         Ready {
-            api: format!("http://{}", self.api),
+            api: format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.api),
             // With the final slash: Debian's aws 2.9 joins without one.
             metadata: format!("http://{}/", self.metadata),
             account: self.account.clone(),
@@ -329,33 +340,6 @@ fn gateway_config(options: &DevArgs, data: &DataDir) -> Result<GatewayConfig, Cl
     GatewayConfig::parse(&text).map_err(|error| CliError::failed(format!("`{}`: {error}", path.display())))
 }
 
-fn upstreams(config: &GatewayConfig) -> Result<Vec<Arc<dyn Upstream>>, CliError> {
-    config
-        .upstreams
-        .iter()
-        .map(|upstream| {
-            let cannot = |error: &dyn std::fmt::Display| {
-                CliError::failed(format!("upstream `{}`: {error}", upstream.name))
-            };
-            let credentials = ProfileFile::new(&upstream.credentials.file, &upstream.credentials.profile);
-            // A file that cannot be read is better known now than at the first request.
-            credentials
-                .current(SystemClock.now())
-                .map_err(|error| cannot(&error.message))?;
-            let made = HttpUpstream::new(HttpUpstreamConfig {
-                name: upstream.name.clone(),
-                endpoint: upstream.endpoint.clone(),
-                region: upstream.region.clone(),
-                path_style: upstream.path_style,
-                credentials: Arc::new(credentials),
-                bucket_map: upstream.bucket_names.clone(),
-            })
-            .map_err(|error| cannot(&error))?;
-            Ok(Arc::new(made) as Arc<dyn Upstream>)
-        })
-        .collect()
-}
-
 /// Whoever starts the system gets its role; nobody else does.
 fn first_rules() -> String {
     format!(
@@ -394,7 +378,7 @@ fn greet(ready: &Ready, system: &System, options: &DevArgs, printer: &Printer) {
             ""
         }
     ));
-    if !system.api.ip().is_loopback() {
+    if !system.api.ip().is_loopback() && !system.is_tls {
         printer.say(
             "WARNING   the API is reachable from the network, without TLS: requests can be read on the way",
         );

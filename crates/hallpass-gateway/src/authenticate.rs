@@ -1,7 +1,7 @@
-use crate::Refusal;
+use crate::{Refusal, glob_matches};
 use hallpass_access::{AuthenticationError, Caller, Candidate, PolicyBundle};
 use hallpass_sigv4::{
-    AuthForm, PathStyle, Payload, Presented, RequestView, Scope, SigningKey, Verified, VerifyOptions,
+    PathStyle, Payload, Presented, RequestView, Scope, SigningKey, Verified, VerifyOptions,
 };
 use hallpass_types::{AccessKeyId, UnixSeconds};
 use quick_cache::sync::Cache;
@@ -158,13 +158,33 @@ impl Authenticated {
     pub fn is_within_binding(&self) -> bool {
         self.is_within_binding
     }
+}
 
-    /// `REST-HEADER` or `REST-QUERY-STRING`: the condition key `s3:authType`.
+/// Who sent a request: its signer, or nobody.
+#[derive(Debug)]
+pub enum Requester {
+    /// Proven.
+    Signed(Authenticated),
+    /// Not a trace of authentication. Only a resource's own policy lets such a request in.
+    Anonymous(Arc<Caller>),
+}
+
+impl Requester {
+    /// Who asks; for requests without signature, the caller that is nobody.
     #[must_use]
-    pub fn auth_type(&self) -> &'static str {
-        match self.verified.form() {
-            AuthForm::Header => "REST-HEADER",
-            AuthForm::Presigned { .. } => "REST-QUERY-STRING",
+    pub fn caller(&self) -> &Arc<Caller> {
+        match self {
+            Self::Signed(authenticated) => authenticated.caller(),
+            Self::Anonymous(caller) => caller,
+        }
+    }
+
+    /// The proof of the signature, if there is one.
+    #[must_use]
+    pub fn verified(&self) -> Option<&Verified> {
+        match self {
+            Self::Signed(authenticated) => Some(authenticated.verified()),
+            Self::Anonymous(_) => None,
         }
     }
 }
@@ -174,6 +194,7 @@ pub struct Authenticator {
     keys: Arc<dyn KeyLookup>,
     signing_keys: Cache<(AccessKeyId, Scope), SigningKey>,
     region: String,
+    following: Vec<String>,
 }
 
 impl Authenticator {
@@ -184,7 +205,21 @@ impl Authenticator {
             keys,
             signing_keys: Cache::new(SIGNING_KEYS_MAX),
             region: region.to_owned(),
+            following: vec![],
         }
+    }
+
+    /// The same, but requests to services that match a pattern may be signed for any region: their upstream follows it.
+    #[must_use]
+    pub fn following(mut self, services: Vec<String>) -> Self {
+        self.following = services;
+        self
+    }
+
+    fn follows(&self, service: &str) -> bool {
+        self.following
+            .iter()
+            .any(|pattern| glob_matches(pattern, service))
     }
 
     /// Turns what a request presents into proof of who signed it.
@@ -212,7 +247,7 @@ impl Authenticator {
         // IAM is one service for all regions; its clients sign for us-east-1 wherever they are.
         let is_global = matches!(service.as_str(), "iam" | "sts");
         let options = VerifyOptions {
-            expected_region: Some(&self.region),
+            expected_region: Some(self.region.as_str()).filter(|_| !self.follows(&service)),
             region_aliases: if is_global {
                 &["us-east-1", "aws-global"]
             } else {

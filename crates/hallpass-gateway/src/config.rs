@@ -1,4 +1,6 @@
+use hallpass_access::{Caller, CallerKind};
 use hallpass_session::Network;
+use hallpass_types::AccountId;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,46 +9,116 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayConfig {
-    /// Where buckets live that are not in the directory; the first match wins.
+    /// Where buckets live that are not in the directory, and the other services; the first match wins.
     #[serde(default, rename = "upstream")]
     pub upstreams: Vec<UpstreamConfig>,
     /// Networks with a name, for `aws:SourceVpc`.
     #[serde(default, rename = "network")]
     pub networks: Vec<NetworkConfig>,
+    /// How requests reach us.
+    #[serde(default)]
+    pub listener: ListenerConfig,
+    /// How much any one caller may ask for.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// Which older forms of signature are taken.
+    #[serde(default)]
+    pub signatures: SignaturesConfig,
 }
 
-/// An S3-compatible endpoint that requests are re-signed for.
+/// An AWS-compatible endpoint that requests are re-signed for.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamConfig {
     /// For records and messages.
     pub name: String,
-    /// Names of buckets, `*` and `?` allowed.
+    /// Services by their signing name (`s3`, `sqs`, `dynamodb`, …), `*` and `?` allowed; S3 when none is given. IAM and
+    /// STS are always answered here, and EC2 unless it is named without a wildcard.
+    #[serde(default = "only_s3")]
+    pub services: Vec<String>,
+    /// Names of buckets, `*` and `?` allowed; all when none is given. Other services have no buckets.
+    #[serde(default = "all")]
     pub buckets: Vec<String>,
-    /// `http://…` or `https://…`
+    /// Names of callers' roles, `*` and `?` allowed; absent: whoever asks.
+    #[serde(default)]
+    pub roles: Option<Vec<String>>,
+    /// Accounts of callers; absent: all.
+    #[serde(default)]
+    pub accounts: Option<Vec<AccountId>>,
+    /// `http://…` or `https://…`; `{service}` and `{region}` stand for the request's.
     pub endpoint: String,
-    /// The region to sign for.
-    #[serde(default = "default_region")]
-    pub region: String,
+    /// The region to sign for. Absent: the one the client signed for, where the endpoint has `{region}`, else
+    /// `us-east-1`.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The account that owns what is there; absent: the caller's own.
+    #[serde(default)]
+    pub account: Option<AccountId>,
     /// Bucket in the path (the default) or in the host name.
-    #[serde(default = "default_path_style")]
+    #[serde(default = "yes")]
     pub path_style: bool,
     /// Buckets that have another name there: name here = name there.
     #[serde(default)]
     pub bucket_names: HashMap<String, String>,
+    /// A file of certificates (PEM) to trust instead of the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whether it understands checksums that follow the body, as S3 does. Where it does not, they end here, proven.
+    #[serde(default = "yes")]
+    pub trailing_checksums: bool,
     /// The real credentials.
     pub credentials: UpstreamCredentialsConfig,
 }
 
-/// Where an upstream's credentials come from.
-#[derive(Debug, Clone, Deserialize)]
+/// Where an upstream's credentials come from: one of the sources, and perhaps a role to assume with them.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamCredentialsConfig {
     /// A credentials file in AWS's form; read again whenever it changes.
-    pub file: PathBuf,
-    /// The profile in it.
-    #[serde(default = "default_profile")]
-    pub profile: String,
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// The profile in it, `default` when absent.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, read at the start.
+    #[serde(default)]
+    pub environment: bool,
+    /// An instance metadata service, such as `http://169.254.169.254`; asked by IMDSv2.
+    #[serde(default)]
+    pub metadata: Option<String>,
+    /// A container credentials endpoint, as `AWS_CONTAINER_CREDENTIALS_FULL_URI` has it.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// The file of the token to send there, as `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` has it.
+    #[serde(default)]
+    pub container_token_file: Option<PathBuf>,
+    /// A web identity token's file, read at each exchange.
+    #[serde(default)]
+    pub web_identity_token_file: Option<PathBuf>,
+    /// A role to assume with what the source gives. `{role}` in its ARN stands for the caller's role.
+    #[serde(default)]
+    pub assume_role: Option<AssumeRoleConfig>,
+}
+
+/// A role of the upstream's account to assume.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssumeRoleConfig {
+    /// `arn:aws:iam::ACCOUNT:role/NAME`; `{role}` stands for the name of the caller's role here.
+    pub role_arn: String,
+    /// Where STS is; absent: `https://sts.{region}.amazonaws.com` of the upstream's region.
+    #[serde(default)]
+    pub sts_endpoint: Option<String>,
+    /// 900 to 43,200 seconds; 3,600 when absent.
+    #[serde(default)]
+    pub duration_seconds: Option<u32>,
+    /// What the role's trust policy asks for, if it does.
+    #[serde(default)]
+    pub external_id: Option<String>,
+    /// Whether each caller has a session of its own, with its session name, source identity and session tags, so that
+    /// the cloud's log names it. Otherwise one session serves all.
+    #[serde(default = "yes")]
+    pub per_caller: bool,
 }
 
 /// A network with a name.
@@ -61,16 +133,80 @@ pub struct NetworkConfig {
     pub vpce: Option<String>,
 }
 
-fn default_region() -> String {
-    "us-east-1".to_owned()
+/// How requests reach us.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerConfig {
+    /// The certificate chain (PEM); with `key_file` the listener speaks TLS. Read again when it changes.
+    #[serde(default)]
+    pub certificate_file: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// Proxies whose PROXY protocol header says who is behind them; they must send one, nobody else may.
+    #[serde(default)]
+    pub proxy_protocol_from: Vec<Network>,
+    /// Proxies whose `X-Forwarded-For` is believed, from the right to the first address that is none of them.
+    #[serde(default)]
+    pub trusted_hops: Vec<Network>,
+    /// Who may read the metrics, besides the machine itself.
+    #[serde(default)]
+    pub metrics_from: Vec<Network>,
+    /// Host names under which a bucket may stand in front of ours, such as `s3.example.com`.
+    #[serde(default)]
+    pub domains: Vec<String>,
+    /// Host names that are a bucket: name = bucket.
+    #[serde(default)]
+    pub bucket_domains: HashMap<String, String>,
 }
 
-fn default_path_style() -> bool {
+/// How much any one caller may ask for; absent: as much as there is. What is beyond is answered 503 `SlowDown`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Of one session or key.
+    #[serde(default)]
+    pub per_session: RateConfig,
+    /// Of all sessions of one role, or all keys of one user.
+    #[serde(default)]
+    pub per_role: RateConfig,
+}
+
+/// A limit of rates; what was not used is saved up for one second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateConfig {
+    /// Requests a second.
+    #[serde(default)]
+    pub requests_per_second: Option<u32>,
+    /// Bytes a second of bodies, both ways together.
+    #[serde(default)]
+    pub bytes_per_second: Option<u64>,
+    /// Requests under way at once.
+    #[serde(default)]
+    pub concurrent_requests: Option<u32>,
+}
+
+/// Which older forms of signature are taken.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignaturesConfig {
+    /// Presigned URLs of Signature Version 2, which boto3 and aws cli v1 still make for some regions. Off unless asked
+    /// for: it signs fewer headers and by SHA-1.
+    #[serde(default)]
+    pub version_2_presigned: bool,
+}
+
+fn only_s3() -> Vec<String> {
+    vec!["s3".to_owned()]
+}
+
+fn all() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+fn yes() -> bool {
     true
-}
-
-fn default_profile() -> String {
-    "default".to_owned()
 }
 
 /// The configuration cannot be read; the text has line and column.
@@ -82,20 +218,104 @@ impl GatewayConfig {
     /// Reads TOML.
     ///
     /// # Errors
-    /// [`ConfigError`]: syntax, unknown fields, wrong types.
+    /// [`ConfigError`]: syntax, unknown fields, wrong types, an upstream with no source of credentials or several, a
+    /// certificate without key.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| ConfigError(error.to_string().trim_end().to_owned()))
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigError(error.to_string().trim_end().to_owned()))?;
+        for upstream in &config.upstreams {
+            let refuse = |why: &str| ConfigError(format!("upstream `{}`: {why}", upstream.name));
+            upstream.credentials.check().map_err(refuse)?;
+        }
+        if config.listener.certificate_file.is_some() != config.listener.key_file.is_some() {
+            return Err(ConfigError(
+                "listener: certificate_file and key_file go together".to_owned(),
+            ));
+        }
+        Ok(config)
     }
 
-    /// The upstream that holds `bucket`, if it is not the directory.
+    /// The upstream for a request: of `service`, on `bucket` if it is S3's, by `caller`. `None`: the directory, or
+    /// nobody.
     #[must_use]
-    pub fn upstream_for(&self, bucket: &str) -> Option<usize> {
+    pub fn upstream_for(&self, service: &str, bucket: Option<&str>, caller: &Caller) -> Option<usize> {
+        let matches = |patterns: &[String], text: &str| patterns.iter().any(|glob| glob_matches(glob, text));
         self.upstreams.iter().position(|upstream| {
-            upstream
-                .buckets
-                .iter()
-                .any(|pattern| glob_matches(pattern, bucket))
+            let role = match &caller.kind {
+                CallerKind::Role { name } => Some(name.as_str()),
+                _ => None,
+            };
+            matches(&upstream.services, service)
+                && bucket.is_none_or(|bucket| matches(&upstream.buckets, bucket))
+                && upstream
+                    .roles
+                    .as_ref()
+                    .is_none_or(|roles| role.is_some_and(|role| matches(roles, role)))
+                && upstream
+                    .accounts
+                    .as_ref()
+                    .is_none_or(|accounts| accounts.contains(&caller.account))
         })
+    }
+
+    /// Patterns of the services whose requests go to the region that the client signed for.
+    #[must_use]
+    pub fn services_that_follow(&self) -> Vec<String> {
+        let following = self
+            .upstreams
+            .iter()
+            .filter(|upstream| upstream.region.is_none() && upstream.endpoint.contains("{region}"));
+        following.flat_map(|upstream| upstream.services.clone()).collect()
+    }
+
+    /// Whether some upstream names `service` without a wildcard.
+    #[must_use]
+    pub fn names_service(&self, service: &str) -> bool {
+        self.upstreams
+            .iter()
+            .any(|upstream| upstream.services.iter().any(|name| name == service))
+    }
+}
+
+impl UpstreamCredentialsConfig {
+    fn check(&self) -> Result<(), &'static str> {
+        let sources = [
+            self.file.is_some(),
+            self.environment,
+            self.metadata.is_some(),
+            self.container.is_some(),
+            self.web_identity_token_file.is_some(),
+        ];
+        match sources.iter().filter(|given| **given).count() {
+            1 => {}
+            0 => {
+                return Err("credentials need a source: \
+                file, environment, metadata, container or web_identity_token_file");
+            }
+            _ => return Err("credentials have more than one source"),
+        }
+        if self.profile.is_some() && self.file.is_none() {
+            return Err("profile goes with file");
+        }
+        if self.container_token_file.is_some() && self.container.is_none() {
+            return Err("container_token_file goes with container");
+        }
+        match &self.assume_role {
+            None if self.web_identity_token_file.is_some() => {
+                Err("a web identity is exchanged for a role: give assume_role")
+            }
+            Some(role)
+                if role
+                    .duration_seconds
+                    .is_some_and(|seconds| !(900..=43_200).contains(&seconds)) =>
+            {
+                Err("assume_role: duration_seconds is 900 to 43200")
+            }
+            Some(role) if self.web_identity_token_file.is_some() && role.role_arn.contains("{role}") => {
+                Err("assume_role: a web identity has one role for all, so {role} has no meaning")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -134,6 +354,7 @@ pub fn glob_matches(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hallpass_policy::PrincipalInfo;
 
     #[test]
     fn globs_match_as_a_shell_user_expects() {
@@ -152,11 +373,59 @@ mod tests {
         }
     }
 
+    fn upstream(lines: &str) -> String {
+        format!("[[upstream]]\nname = \"x\"\nendpoint = \"http://h\"\ncredentials.file = \"f\"\n{lines}\n")
+    }
+
     #[test]
     fn mistakes_are_shown_with_their_place() {
-        let error = GatewayConfig::parse("[[upstream]]\nname = \"x\"\nbukets = []\n")
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("line 3") && error.contains("bukets"), "{error}");
+        let error = |text: &str| GatewayConfig::parse(text).unwrap_err().to_string();
+        let unknown = error("[[upstream]]\nname = \"x\"\nbukets = []\n");
+        assert!(
+            unknown.contains("line 3") && unknown.contains("bukets"),
+            "{unknown}"
+        );
+        let none = error("[[upstream]]\nname = \"x\"\nendpoint = \"http://h\"\ncredentials = {}\n");
+        assert!(none.contains("`x`") && none.contains("need a source"), "{none}");
+        assert!(error(&upstream("credentials.environment = true")).contains("more than one"));
+        assert!(error(&upstream("[listener]\nkey_file = \"k\"")).contains("go together"));
+    }
+
+    #[test]
+    fn the_first_upstream_that_fits_service_bucket_role_and_account_serves() {
+        let text = [
+            upstream("services = [\"s3\"]\nbuckets = [\"ci-*\"]\nroles = [\"ci-*\"]"),
+            upstream("accounts = [\"999999999999\"]"),
+            upstream("services = [\"sqs\", \"dynamodb\"]"),
+            upstream("buckets = [\"logs\"]"),
+        ]
+        .concat();
+        let config = GatewayConfig::parse(&text).unwrap();
+        let root = |account: &str| {
+            let account: AccountId = account.parse().unwrap();
+            Caller {
+                account,
+                kind: CallerKind::Root,
+                principal: PrincipalInfo::root(account),
+                user_id: account.to_string(),
+                access_key_id: None,
+                session: None,
+            }
+        };
+        let own = root("123456789012");
+        let mut role = own.clone();
+        role.kind = CallerKind::Role {
+            name: "ci-build".to_owned(),
+        };
+        assert_eq!(config.upstream_for("s3", Some("ci-a"), &role), Some(0));
+        assert_eq!(config.upstream_for("s3", Some("ci-a"), &own), None);
+        assert_eq!(
+            config.upstream_for("s3", Some("ci-a"), &root("999999999999")),
+            Some(1)
+        );
+        assert_eq!(config.upstream_for("sqs", None, &own), Some(2));
+        assert_eq!(config.upstream_for("sns", None, &own), None);
+        assert_eq!(config.upstream_for("s3", Some("logs"), &own), Some(3));
+        assert!(config.names_service("sqs") && !config.names_service("ec2"));
     }
 }

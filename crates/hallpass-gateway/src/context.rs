@@ -1,5 +1,7 @@
-use crate::{Authenticated, Connection, NetworkConfig, RequestHead};
+use crate::{Connection, NetworkConfig, RequestHead};
+use hallpass_access::Caller;
 use hallpass_policy::Context;
+use hallpass_sigv4::{AuthForm, Verified};
 use hallpass_types::UnixSeconds;
 
 /// The condition keys that the connection and the request as a whole carry, on top of the caller's.
@@ -7,8 +9,10 @@ use hallpass_types::UnixSeconds;
 /// Everything comes from what the server knows or the signature covers, never from a header that merely has a
 /// condition key's name (GHSA-6r96). `User-Agent` and `Referer` are what the client says, as in AWS.
 #[must_use]
+#[expect(clippy::too_many_arguments, reason = "each is a source of condition keys")]
 pub fn request_context(
-    authenticated: &Authenticated,
+    caller: &Caller,
+    verified: Option<&Verified>,
     head: &RequestHead,
     connection: Connection,
     networks: &[NetworkConfig],
@@ -16,7 +20,7 @@ pub fn request_context(
     region: &str,
     now: UnixSeconds,
 ) -> Context {
-    let mut context = authenticated.caller().context(now, role_tags);
+    let mut context = caller.context(now, role_tags);
     let peer = connection.peer.ip().to_canonical();
     // A request that comes through a network with a name comes from a VPC: then, as in AWS, its address is
     // `aws:VpcSourceIp` and there is no `aws:SourceIp`.
@@ -43,16 +47,24 @@ pub fn request_context(
     if let Some(referer) = head.header("referer") {
         context.set("aws:Referer", referer);
     }
-    if authenticated.verified().scope().service() == "s3" {
-        context.set("s3:authType", authenticated.auth_type());
+    if let Some(verified) = verified.filter(|verified| verified.scope().service() == "s3") {
+        context.set("s3:authType", auth_type(verified.form()));
         context.set("s3:signatureversion", "AWS4-HMAC-SHA256");
         context.set(
             "s3:signatureAge",
-            &(now.since(authenticated.verified().date()).max(0) * 1_000).to_string(),
+            &(now.since(verified.date()).max(0) * 1_000).to_string(),
         );
         if let Some(hash) = head.header("x-amz-content-sha256") {
             context.set("s3:x-amz-content-sha256", hash);
         }
     }
     context
+}
+
+/// `REST-HEADER` or `REST-QUERY-STRING`: the condition key `s3:authType`.
+fn auth_type(form: AuthForm) -> &'static str {
+    match form {
+        AuthForm::Header => "REST-HEADER",
+        AuthForm::Presigned { .. } => "REST-QUERY-STRING",
+    }
 }

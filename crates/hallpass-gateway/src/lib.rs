@@ -10,10 +10,11 @@ mod refusal;
 pub mod s3;
 
 pub use authenticate::{
-    Authenticated, Authenticator, Connection, KeyLookup, PolicyLookup, RequestHead, Signed,
+    Authenticated, Authenticator, Connection, KeyLookup, PolicyLookup, RequestHead, Requester, Signed,
 };
 pub use config::{
-    ConfigError, GatewayConfig, NetworkConfig, UpstreamConfig, UpstreamCredentialsConfig, glob_matches,
+    AssumeRoleConfig, ConfigError, GatewayConfig, LimitsConfig, ListenerConfig, NetworkConfig, RateConfig,
+    SignaturesConfig, UpstreamConfig, UpstreamCredentialsConfig, glob_matches,
 };
 pub use context::request_context;
 pub use refusal::{Blame, Refusal};

@@ -1,21 +1,30 @@
 //! One S3 request, from authenticated to answered. [`handle`] is one screen; each step's output is the next one's
-//! input: `Authenticated` → `S3Request` → `Permit` → `ForwardRequest`.
+//! input: `Requester` → `S3Request` → `Permit` → `ForwardRequest`.
 
-use crate::{Authenticated, Connection, GatewayConfig, PolicyLookup, Refusal, RequestHead, request_context};
+mod bucket_policy;
+mod existing_tags;
+mod protection;
+
+use crate::{Connection, GatewayConfig, PolicyLookup, Refusal, RequestHead, Requester, request_context};
 use bytes::{Bytes, BytesMut};
-use hallpass_access::{ActionOn, Denied, Permit, authorize};
-use hallpass_policy::Context;
+use hallpass_access::{ActionOn, Caller, Permit, authorize_on};
+use hallpass_resource::ResourcePolicies;
 use hallpass_s3route::{Operation, S3Head, S3Request, XML_BODY_BYTES_MAX, route};
 use hallpass_sigv4::{BodyCheck, BodyOptions};
-use hallpass_types::UnixSeconds;
+use hallpass_types::{AccountId, UnixSeconds};
 use hallpass_upstream::{Body, ForwardRequest, Upstream, VerifiedBody};
 use http_body_util::BodyExt as _;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What every S3 request needs.
 pub struct S3Gateway {
     /// Which policies bear on a caller.
     pub policies: Arc<dyn PolicyLookup>,
+    /// Policies of buckets, whatever upstream they live in.
+    pub resources: Arc<ResourcePolicies>,
+    /// Whose the buckets are of which their upstream does not know the owner.
+    pub account: AccountId,
     /// Buckets no upstream claims.
     pub directory: Arc<dyn Upstream>,
     /// In the order of the configuration.
@@ -28,8 +37,8 @@ pub struct S3Gateway {
 
 /// One request, as the front door hands it over.
 pub struct Input {
-    /// Proof of who sent it.
-    pub authenticated: Authenticated,
+    /// Who sent it.
+    pub requester: Requester,
     /// What was signed.
     pub head: RequestHead,
     /// Method, target and headers for the upstream.
@@ -65,18 +74,20 @@ pub struct Facts {
     pub authorized: Vec<(String, String)>,
     /// Which upstream served it.
     pub upstream: Option<String>,
+    /// How long it took to the head of its answer.
+    pub upstream_took: Option<Duration>,
 }
 
 /// What a request is called, before anything about it is proved: for the record of one that is refused early.
 #[must_use]
-pub fn name_of(head: &RequestHead, region: &str) -> Facts {
+pub fn name_of(head: &RequestHead, gateway: &S3Gateway) -> Facts {
     let fields = head.fields();
     let s3_head = S3Head {
         method: head.method.as_str(),
         path: &head.path,
         query: head.query.as_deref(),
         headers: &fields,
-        host_bucket: host_bucket(head, region),
+        host_bucket: gateway.host_bucket(head),
     };
     let mut facts = Facts::default();
     if let Ok(s3) = route(&s3_head) {
@@ -85,7 +96,7 @@ pub fn name_of(head: &RequestHead, region: &str) -> Facts {
     facts
 }
 
-/// Serves one authenticated request.
+/// Serves one request.
 ///
 /// # Errors
 /// [`Refusal`]: unknown request, denied, bad body, upstream failed.
@@ -95,7 +106,7 @@ pub async fn handle(
     facts: &mut Facts,
 ) -> Result<http::Response<Body>, Refusal> {
     let Input {
-        authenticated,
+        requester,
         head,
         parts,
         body,
@@ -109,7 +120,7 @@ pub async fn handle(
         path: &head.path,
         query: head.query.as_deref(),
         headers: &fields,
-        host_bucket: host_bucket(&head, &gateway.region),
+        host_bucket: gateway.host_bucket(&head),
     };
     let mut s3 = route(&s3_head).map_err(refused_route)?;
     facts.note_request(&s3);
@@ -119,22 +130,39 @@ pub async fn handle(
         ignore_checksum_headers: s3.operation == Operation::CompleteMultipartUpload,
         ..BodyOptions::default()
     };
-    let check = BodyCheck::for_request(&head.view(&fields), Some(authenticated.verified()), &options)?;
+    let check = BodyCheck::for_request(&head.view(&fields), requester.verified(), &options)?;
+    let mut read = None;
     let body = if s3.buffers_body() {
         // What an XML body names is authorized too, so it is read before the decision.
-        let xml = buffer(check, body).await?;
-        s3.read_body(&xml).map_err(refused_route)?;
-        VerifiedBody::from_bytes(xml)
+        let document = buffer(check, body).await?;
+        s3.read_body(&document).map_err(refused_route)?;
+        read = Some(document.clone());
+        VerifiedBody::from_bytes(document)
     } else {
         VerifiedBody::new(check, body)
     };
 
-    let upstream = gateway.upstream_for(&s3);
+    let caller = requester.caller();
+    let upstream = gateway.upstream_for(&s3, caller);
     facts.upstream = Some(upstream.name().to_owned());
-    let caller = authenticated.caller();
+    let signed_for = requester.verified().map(|verified| verified.scope().region());
+    if let Some(region) = signed_for
+        && region != gateway.region
+        && !upstream.follows_region()
+    {
+        return Err(wrong_region(region, &gateway.region));
+    }
+    let owner_of = |bucket: &str| {
+        gateway
+            .upstream_of(bucket, caller)
+            .bucket_owner(bucket)
+            .unwrap_or(gateway.account)
+    };
+    let owner = s3.bucket.as_deref().map_or(caller.account, owner_of);
     let (bundle, role_tags) = gateway.policies.policies_for(caller);
     let mut context = request_context(
-        &authenticated,
+        caller,
+        requester.verified(),
         &head,
         connection,
         &gateway.config.networks,
@@ -142,43 +170,66 @@ pub async fn handle(
         &gateway.region,
         now,
     );
-    let owner = s3
-        .bucket
-        .as_deref()
-        .and_then(|bucket| upstream.bucket_owner(bucket))
-        .unwrap_or(caller.account);
     context.set("aws:ResourceAccount", owner.as_str());
     context.set("s3:ResourceAccount", owner.as_str());
-    let owned = |mut action: ActionOn| {
-        action.resource_account = Some(owner);
-        action
-    };
-    let actions: Vec<ActionOn> = s3.actions(&s3_head).into_iter().map(owned).collect();
+    let mut actions = s3.actions(&s3_head);
+    for action in &mut actions {
+        action.resource_account = Some(protection::bucket_of(&action.resource).map_or(owner, owner_of));
+    }
     facts.resources = actions.iter().map(|action| action.resource.clone()).collect();
-    let permit = authorize(caller, actions, &context, &bundle)?;
+    let protection = protection::Protection {
+        resources: &gateway.resources,
+        caller,
+        operation: s3.operation,
+    };
+    protection.check(&s3, &s3_head, owner, read.as_deref())?;
+    existing_tags::fill(
+        &mut actions,
+        &bundle,
+        &protection,
+        |bucket| gateway.upstream_of(bucket, caller),
+        now,
+    )
+    .await?;
+    let on_resource = |action: &ActionOn| protection.policy_on(action);
+    let permit = authorize_on(caller, actions, &context, &bundle, on_resource)?;
     facts.note_permit(&permit);
 
-    // Without s3:ListBucket nobody learns which keys exist (S3 API reference, GetObject).
-    let listing = match s3.operation {
-        Operation::GetObject | Operation::HeadObject => Some(may_list(caller, &s3, &context, &bundle, owner)),
-        _ => None,
-    };
     let bucket_and_key = format!(
         "/{}/{}",
         s3.bucket.as_deref().unwrap_or(""),
         s3.key.as_deref().unwrap_or("")
     );
-    let forward = ForwardRequest::new(permit, s3, parts, body, request_id, now);
+    let forward = ForwardRequest::new(permit, s3, parts, body, request_id, now).signed_for(signed_for);
+    let forward = match bucket_policy::answer(&gateway.resources, upstream.as_ref(), forward, read).await? {
+        bucket_policy::Answered::Here(response) => return Ok(response),
+        bucket_policy::Answered::Not(forward) => *forward,
+    };
+    let operation = forward.s3().operation;
+    let bucket = forward.s3().bucket.clone();
+    let asked = Instant::now();
     let answer = upstream.serve(forward).await;
+    facts.upstream_took = Some(asked.elapsed());
+    if let (Operation::DeleteBucket, Ok(response), Some(bucket)) = (operation, &answer, &bucket)
+        && response.status().is_success()
+    {
+        bucket_policy::forget(&gateway.resources, bucket).await;
+    }
     let is_missing = match &answer {
         Ok(response) => response.status() == http::StatusCode::NOT_FOUND,
         Err(error) => error.status == 404 && error.code == "NoSuchKey",
     };
-    match listing.filter(|_| is_missing) {
-        Some(Err(denied)) => return Err(denied.into()),
+    // Without s3:ListBucket nobody learns which keys exist (S3 API reference, GetObject).
+    if is_missing
+        && matches!(operation, Operation::GetObject | Operation::HeadObject)
+        && let Some(bucket) = &bucket
+    {
+        let mut listing = ActionOn::new("s3:ListBucket", format!("arn:aws:s3:::{bucket}"));
+        listing.resource_account = Some(owner);
+        let listed = (listing.action.clone(), listing.resource.clone());
+        authorize_on(caller, vec![listing], &context, &bundle, on_resource)?;
         // The answer would have been another without it, so it was used.
-        Some(Ok(listed)) => facts.authorized.push(listed),
-        None => {}
+        facts.authorized.push(listed);
     }
     answer.map_err(|error| {
         let mut refusal = Refusal::caller(error.code, error.status, error.message);
@@ -189,27 +240,43 @@ pub async fn handle(
     })
 }
 
-fn may_list(
-    caller: &Arc<hallpass_access::Caller>,
-    s3: &S3Request,
-    context: &Context,
-    bundle: &hallpass_access::PolicyBundle,
-    owner: hallpass_types::AccountId,
-) -> Result<(String, String), Box<Denied>> {
-    let bucket = s3.bucket.as_deref().unwrap_or_default();
-    let mut action = ActionOn::new("s3:ListBucket", format!("arn:aws:s3:::{bucket}"));
-    action.resource_account = Some(owner);
-    let listed = (action.action.clone(), action.resource.clone());
-    authorize(caller, vec![action], context, bundle).map(|_| listed)
-}
-
 impl S3Gateway {
-    fn upstream_for(&self, s3: &S3Request) -> &Arc<dyn Upstream> {
-        let claimed = s3
-            .bucket
-            .as_deref()
-            .and_then(|bucket| self.config.upstream_for(bucket));
-        claimed
+    /// The bucket a host name stands for, or has in front of a base name we answer to: `demo.localhost`,
+    /// `demo.s3.eu-central-1.amazonaws.com`. The boundary is a dot; `evildemo-s3.amazonaws.com` has none.
+    fn host_bucket<'a>(&'a self, head: &'a RequestHead) -> Option<&'a str> {
+        let host = head.header("host")?;
+        let host = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let listener = &self.config.listener;
+        if let Some(bucket) = listener.bucket_domains.get(host) {
+            return Some(bucket);
+        }
+        let own = ["s3.localhost", "localhost", "s3.amazonaws.com"];
+        let regional = format!("s3.{}.amazonaws.com", self.region);
+        let bases = listener
+            .domains
+            .iter()
+            .map(String::as_str)
+            .chain([regional.as_str()]);
+        bases
+            .chain(own)
+            .filter(|base| *base != host)
+            .find_map(|base| host.strip_suffix(base)?.strip_suffix('.'))
+            .filter(|bucket| !bucket.is_empty() && *bucket != "s3")
+    }
+
+    fn upstream_for(&self, s3: &S3Request, caller: &Caller) -> &Arc<dyn Upstream> {
+        match s3.bucket.as_deref() {
+            Some(bucket) => self.upstream_of(bucket, caller),
+            None => &self.directory,
+        }
+    }
+
+    fn upstream_of(&self, bucket: &str, caller: &Caller) -> &Arc<dyn Upstream> {
+        self.config
+            .upstream_for("s3", Some(bucket), caller)
             .and_then(|index| self.upstreams.get(index))
             .unwrap_or(&self.directory)
     }
@@ -250,6 +317,15 @@ impl Facts {
     }
 }
 
+fn wrong_region(region: &str, expected: &str) -> Refusal {
+    let message = format!(
+        "The authorization header is malformed; the region '{region}' is wrong; expecting '{expected}'"
+    );
+    let mut refusal = Refusal::caller("AuthorizationHeaderMalformed", 400, message);
+    refusal.extra.push(("Region", expected.to_owned()));
+    refusal
+}
+
 fn refused_route(error: hallpass_s3route::RouteError) -> Refusal {
     let (code, status) = error.s3_code();
     let text = error.to_string();
@@ -285,24 +361,4 @@ async fn buffer(mut check: BodyCheck, mut body: Body) -> Result<Bytes, Refusal> 
     }
     check.finish(&mut |proven: &[u8]| whole.extend_from_slice(proven))?;
     Ok(whole.freeze())
-}
-
-/// The bucket in front of a known base name: `demo.localhost`, `demo.s3.eu-central-1.amazonaws.com`.
-/// The boundary is a dot; `evildemo-s3.amazonaws.com` has none.
-fn host_bucket<'a>(head: &'a RequestHead, region: &str) -> Option<&'a str> {
-    let host = head.header("host")?;
-    let host = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let bases = [
-        ".s3.localhost".to_owned(),
-        ".localhost".to_owned(),
-        format!(".s3.{region}.amazonaws.com"),
-        ".s3.amazonaws.com".to_owned(),
-    ];
-    bases
-        .iter()
-        .find_map(|base| host.strip_suffix(base.as_str()))
-        .filter(|bucket| !bucket.is_empty() && *bucket != "s3")
 }

@@ -3,7 +3,7 @@
 use crate::document::{Policy, Statement, StatementEffect};
 use crate::index::{Head, Lookup, Table};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Below this many statements trying them all is as quick as looking them up.
 const INDEX_FROM: usize = 4;
@@ -48,6 +48,8 @@ struct Inner {
     /// All statements in order: the policy's index and the statement's within it.
     statements: Vec<(u32, u32)>,
     index: Option<Index>,
+    /// All condition keys the statements read, in lower case and in order; gathered when first asked for.
+    keys: OnceLock<Box<[Box<str>]>>,
 }
 
 #[derive(Debug)]
@@ -116,6 +118,29 @@ impl PolicyGroup {
         policies.into_iter().collect()
     }
 
+    /// Whether some statement reads a condition key that begins with `prefix`, such as `s3:ExistingObjectTag/`: what
+    /// is costly to find out is found out only then.
+    #[must_use]
+    pub fn reads_keys_under(&self, prefix: &str) -> bool {
+        let keys = self.0.keys.get_or_init(|| {
+            let statements = self
+                .0
+                .policies
+                .iter()
+                .flat_map(|policy| &policy.policy.statements);
+            let mut keys: Vec<Box<str>> = statements
+                .flat_map(Statement::context_keys)
+                .map(|key| key.to_ascii_lowercase().into())
+                .collect();
+            keys.sort_unstable();
+            keys.dedup();
+            keys.into()
+        });
+        let prefix = prefix.to_ascii_lowercase();
+        let from = keys.partition_point(|key| **key < *prefix);
+        keys.get(from).is_some_and(|key| key.starts_with(&prefix))
+    }
+
     /// Statement number `number` of the whole group, with the policy's index and the statement's within it.
     pub(crate) fn statement(&self, number: u32) -> Option<(&NamedPolicy, usize, &Statement)> {
         let (policy, index) = *self.0.statements.get(number as usize)?;
@@ -180,6 +205,7 @@ impl FromIterator<NamedPolicy> for PolicyGroup {
             policies,
             statements,
             index,
+            keys: OnceLock::new(),
         }))
     }
 }

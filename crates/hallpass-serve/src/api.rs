@@ -127,7 +127,8 @@ pub(crate) async fn handle(
     let requirement = env.authority.requirement(&call).map_err(refused)?;
     let (bundle, role_tags) = env.authority.policies_for(caller);
     let mut context = request_context(
-        authenticated,
+        caller,
+        Some(authenticated.verified()),
         head,
         connection,
         env.networks,

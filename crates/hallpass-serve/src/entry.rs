@@ -1,12 +1,16 @@
 //! What becomes known of a request on its way, and the one CloudTrail record made of it at the end.
 
+use crate::limits::Running;
 use hallpass_access::{Caller, CallerKind};
 use hallpass_audit::{EventKind, Identity, Record, SessionContext};
 use hallpass_gateway::s3::Facts;
 use hallpass_gateway::{Connection, Refusal};
 use hallpass_types::UnixSeconds;
+use hallpass_upstream::Body;
 use hallpass_wire::QueryParams;
+use http_body::Body as _;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 pub(crate) struct Entry {
     pub(crate) time: UnixSeconds,
@@ -24,6 +28,8 @@ pub(crate) struct Entry {
     pub(crate) detail: Map<String, Value>,
     pub(crate) user_agent: Option<String>,
     pub(crate) connection: Connection,
+    /// What the request's caller may do at once; let go with the answer.
+    pub(crate) running: Running,
 }
 
 impl Entry {
@@ -53,7 +59,42 @@ impl Entry {
             detail: Map::new(),
             user_agent,
             connection,
+            running: Running::default(),
         }
+    }
+
+    /// The service, once its caller is known; strangers do not choose what is counted.
+    pub(crate) fn metric_name(&self) -> &str {
+        if self.account.is_empty() {
+            "unknown"
+        } else {
+            &self.source
+        }
+    }
+
+    /// Bytes either way, under CloudTrail's names for S3. What an answer announces is what it will have.
+    pub(crate) fn note_transfer(&mut self, received: u64, response: &http::Response<Body>) {
+        self.note("bytesTransferredIn", received);
+        if let Some(length) = response.body().size_hint().exact() {
+            self.note("bytesTransferredOut", length);
+        }
+    }
+
+    /// How long it took to the answer's head, and how much of that was the upstream's.
+    pub(crate) fn note_timings(&mut self, total: Duration) {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.note("durationMicros", micros(total));
+    }
+
+    /// A request without signature, to a service that may take it.
+    pub(crate) fn note_presented_by_nobody(&mut self, caller: &Caller) {
+        self.source = "s3.amazonaws.com".to_owned();
+        self.account = caller.account.to_string();
+        self.identity = Identity {
+            kind: "AWSAccount".to_owned(),
+            account_id: Some("ANONYMOUS_PRINCIPAL".to_owned()),
+            ..Identity::default()
+        };
     }
 
     /// The key a request presents, known before anything is proved.
@@ -94,6 +135,12 @@ impl Entry {
         }
         if let Some(upstream) = &facts.upstream {
             self.note("upstream", json!(upstream));
+        }
+        if let Some(took) = facts.upstream_took {
+            self.note(
+                "upstreamMicros",
+                u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            );
         }
     }
 
@@ -148,6 +195,8 @@ pub(crate) fn identity_of(caller: &Caller) -> Identity {
         CallerKind::User { .. } => "IAMUser",
         CallerKind::Role { .. } => "AssumedRole",
         CallerKind::Service => "AWSService",
+        // As CloudTrail has it: an account that nobody is in.
+        CallerKind::Anonymous => "AWSAccount",
     };
     let user_name = match &caller.kind {
         CallerKind::User { name } => Some(name.clone()),

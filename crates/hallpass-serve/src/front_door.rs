@@ -2,14 +2,19 @@
 //! [`FrontDoor::answer`], and every answer leaves through it with its record written.
 
 use crate::api::{self, ApiEnv};
-use crate::body::share;
+use crate::body::{Counted, Held, share};
 use crate::entry::Entry;
+use crate::hops;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::render::{self, Dialect};
 use hallpass_access::{AuthenticationError, Caller, Candidate, PolicyBundle};
 use hallpass_audit::{AuditLog, Durability, EventKind, Recorded};
 use hallpass_authority::{Authority, Service};
 use hallpass_gateway::s3::{Facts, Input, S3Gateway};
-use hallpass_gateway::{Authenticator, Blame, Connection, KeyLookup, PolicyLookup, Refusal, RequestHead, s3};
+use hallpass_gateway::{
+    Authenticator, Blame, Connection, KeyLookup, PolicyLookup, Refusal, RequestHead, Requester, s3,
+};
 use hallpass_session::OpenedSession;
 use hallpass_sigv4::{Payload, Presented};
 use hallpass_types::{AccessKeyId, AccessKeyKind, Clock, Entropy, UnixSeconds};
@@ -19,6 +24,7 @@ use hyper::body::Incoming;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::Semaphore;
 
 /// Opened session tokens kept. A token is opened once (a signature check), then found here.
@@ -98,6 +104,8 @@ pub struct FrontDoor {
     parts: FrontDoorParts,
     authenticator: Authenticator,
     region: String,
+    limits: Limits,
+    metrics: Arc<Metrics>,
     /// Room for query bodies, in bytes: they are held before anyone is known to have signed them.
     query_room: Semaphore,
 }
@@ -109,7 +117,10 @@ impl FrontDoor {
         let region = parts.authority.region().to_owned();
         let keys = Arc::new(Keys::new(Arc::clone(&parts.authority)));
         Self {
-            authenticator: Authenticator::new(keys, &region),
+            authenticator: Authenticator::new(keys, &region)
+                .following(parts.s3.config.services_that_follow()),
+            limits: Limits::new(parts.s3.config.limits.clone()),
+            metrics: Arc::default(),
             query_room: Semaphore::new(QUERY_ROOM_BYTES),
             region,
             parts,
@@ -122,13 +133,14 @@ impl FrontDoor {
         request: http::Request<Incoming>,
         connection: Connection,
     ) -> http::Response<Body> {
-        let now = self.parts.clock.now();
+        let (now, started) = (self.parts.clock.now(), Instant::now());
         let (mut parts, incoming) = request.into_parts();
         name_host(&mut parts);
-        if parts.uri.path() == "/_hallpass/healthz" {
-            return render::text(200, "text/plain", "ok\n".to_owned());
+        if let Some(answer) = self.own_page(parts.uri.path(), connection) {
+            return answer;
         }
         let head = RequestHead::new(&parts);
+        let connection = hops::judged(connection, &head, &self.parts.s3.config.listener);
         let request_id = self.request_id();
         let user_agent = head.header("user-agent").map(str::to_owned);
         let mut entry = Entry::new(now, request_id.clone(), self.event_id(), connection, user_agent);
@@ -159,11 +171,20 @@ impl FrontDoor {
             Err(refusal) => {
                 // A client that waits for "100 Continue" has sent nothing and is told at once.
                 if !expects_continue {
-                    remainder.drain().await;
+                    remainder.clone().drain().await;
                 }
                 (render::refusal(dialect, &refusal, &request_id), Some(refusal))
             }
         };
+        entry.note_transfer(remainder.received(), &response);
+        let running = std::mem::take(&mut entry.running);
+        let held = Held::new(&self.metrics, running, remainder);
+        let took = started.elapsed();
+        entry.note_timings(took);
+        let decision = if refusal.is_some() { "refused" } else { "served" };
+        self.metrics
+            .count(entry.metric_name(), decision, response.status().as_u16(), took);
+        let response = response.map(|body| Counted::wrap(body, held));
         let durability = match entry.kind {
             EventKind::Data => Durability::Written,
             _ if entry.read_only || refusal.is_some() => Durability::Written,
@@ -208,12 +229,19 @@ impl FrontDoor {
         let fields = head.fields();
         let presented = match hallpass_sigv4::parse(&head.view(&fields)) {
             Ok(Some(presented)) => presented,
+            Ok(None) if is_form(&head) => {
+                *dialect = query_dialect(Service::Sts);
+                return Err(unsigned(true));
+            }
             Ok(None) => {
-                let is_query = is_form(&head);
-                if is_query {
-                    *dialect = query_dialect(Service::Sts);
-                }
-                return Err(unsigned(is_query));
+                drop(fields);
+                let caller = Arc::new(Caller::anonymous(self.parts.s3.account));
+                entry.note_s3(&s3::name_of(&head, &self.parts.s3));
+                entry.note_presented_by_nobody(&caller);
+                let requester = Requester::Anonymous(caller);
+                return self
+                    .serve_s3(requester, parts, head, body, connection, now, entry)
+                    .await;
             }
             Err(error) => {
                 if is_form(&head) {
@@ -226,8 +254,16 @@ impl FrontDoor {
         let service = presented.scope.service().to_owned();
         entry.note_presented(presented.access_key_id.as_str(), &service);
         if service == "s3" {
+            entry.note_s3(&s3::name_of(&head, &self.parts.s3));
+            let signed = self
+                .authenticator
+                .verify(&head, presented, Payload::Declared, now)?;
+            entry.note_caller(signed.caller());
+            let authenticated = signed.bind(connection)?;
+            entry.note("withinBinding", authenticated.is_within_binding());
+            let requester = Requester::Signed(authenticated);
             return self
-                .serve_s3(presented, parts, head, body, connection, now, entry)
+                .serve_s3(requester, parts, head, body, connection, now, entry)
                 .await;
         }
         let Some(api) = Service::from_scope(&service) else {
@@ -248,7 +284,7 @@ impl FrontDoor {
     )]
     async fn serve_s3(
         &self,
-        presented: Presented,
+        requester: Requester,
         parts: http::request::Parts,
         head: RequestHead,
         body: Body,
@@ -256,16 +292,10 @@ impl FrontDoor {
         now: UnixSeconds,
         entry: &mut Entry,
     ) -> Result<http::Response<Body>, Refusal> {
-        entry.note_s3(&s3::name_of(&head, &self.region));
-        let signed = self
-            .authenticator
-            .verify(&head, presented, Payload::Declared, now)?;
-        entry.note_caller(signed.caller());
-        let authenticated = signed.bind(connection)?;
-        entry.note("withinBinding", authenticated.is_within_binding());
+        entry.running = self.limits.begin(requester.caller(), Instant::now())?;
         let request_id = entry.request_id.clone();
         let input = Input {
-            authenticated,
+            requester,
             head,
             parts,
             body,
@@ -302,6 +332,7 @@ impl FrontDoor {
         entry.note_action(&params);
         let authenticated = signed.bind(connection)?;
         entry.note("withinBinding", authenticated.is_within_binding());
+        entry.running = self.limits.begin(authenticated.caller(), Instant::now())?;
         let env = ApiEnv {
             authority: &self.parts.authority,
             networks: &self.parts.s3.config.networks,
@@ -318,6 +349,26 @@ impl FrontDoor {
             entry,
         )
         .await
+    }
+
+    /// Pages about the server itself. No bucket's name begins with `_`. The metrics are for the machine itself and for
+    /// whoever the operator names.
+    fn own_page(&self, path: &str, connection: Connection) -> Option<http::Response<Body>> {
+        let page = path.strip_prefix("/_hallpass/")?;
+        let networks = &self.parts.s3.config.listener.metrics_from;
+        let may_see =
+            connection.peer.ip().to_canonical().is_loopback() || hops::is_in(networks, connection.peer.ip());
+        Some(match page {
+            "healthz" => render::text(200, "text/plain", "ok\n".to_owned()),
+            "metrics" if may_see => {
+                let upstreams = self.parts.s3.upstreams.iter();
+                let text = self
+                    .metrics
+                    .render(upstreams.map(|upstream| (upstream.name(), upstream.health())));
+                render::text(200, "text/plain; version=0.0.4", text)
+            }
+            _ => render::text(404, "text/plain", "there is no such page\n".to_owned()),
+        })
     }
 
     fn request_id(&self) -> String {

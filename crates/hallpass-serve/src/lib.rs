@@ -6,10 +6,16 @@ mod api;
 mod body;
 mod entry;
 mod front_door;
+mod hops;
+mod limits;
 mod linger;
 mod listener;
+mod metrics;
+mod proxy_protocol;
 mod render;
+mod tls;
 
 pub use adapters::{AgentAudit, InstanceSource};
 pub use front_door::{FrontDoor, FrontDoorParts, Keys, Policies};
-pub use listener::serve;
+pub use listener::{Listening, serve};
+pub use tls::{TlsError, acceptor};

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 /// What is taken off the wire after the last answer, and for how long.
@@ -19,15 +18,15 @@ const TIME_MAX: Duration = Duration::from_secs(20);
 /// A client that announces its body with `Expect: 100-continue` is refused at once. Some (boto 2) send the body all the
 /// same before they read: closed with bytes unread, the connection is reset, and the refusal with it. So the sending
 /// half is closed first, and what comes is read and forgotten until the client closes too.
-pub(crate) struct Lingering {
-    stream: TcpStream,
+pub(crate) struct Lingering<S> {
+    stream: S,
     wanted: Arc<AtomicBool>,
     since_shutdown: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
-impl Lingering {
+impl<S: AsyncRead + AsyncWrite + Unpin> Lingering<S> {
     /// And the switch that makes it linger.
-    pub(crate) fn new(stream: TcpStream) -> (Self, Arc<AtomicBool>) {
+    pub(crate) fn new(stream: S) -> (Self, Arc<AtomicBool>) {
         let wanted = Arc::new(AtomicBool::new(false));
         let own = Self {
             stream,
@@ -61,7 +60,7 @@ impl Lingering {
     }
 }
 
-impl AsyncRead for Lingering {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Lingering<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -71,7 +70,7 @@ impl AsyncRead for Lingering {
     }
 }
 
-impl AsyncWrite for Lingering {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -129,7 +128,7 @@ mod tests {
             stream.write_all(b"refused").await?;
             stream.shutdown().await
         });
-        let mut client = TcpStream::connect(address).await?;
+        let mut client = tokio::net::TcpStream::connect(address).await?;
         let sent = client.write_all(&vec![7; length]).await;
         let mut answer = vec![];
         let read = client.read_to_end(&mut answer).await;

@@ -1,5 +1,7 @@
 use crate::body::{Body, VerifiedBody};
+use crate::breaker::Health;
 use crate::error::UpstreamError;
+use bytes::Bytes;
 use hallpass_access::Permit;
 use hallpass_s3route::S3Request;
 use hallpass_types::{AccountId, UnixSeconds};
@@ -21,8 +23,69 @@ pub trait Upstream: Send + Sync {
         None
     }
 
+    /// Does what a request to another service than S3 asks.
+    fn serve_api(&self, request: ApiForward) -> Served<'_> {
+        drop(request);
+        Box::pin(std::future::ready(Err(UpstreamError::not_implemented(
+            "this service",
+        ))))
+    }
+
+    /// The account that owns what is there, when the upstream knows.
+    fn account(&self) -> Option<AccountId> {
+        None
+    }
+
+    /// The region it signs for; `None` where it follows the client or has none.
+    fn region(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether requests go to the region that the client signed for.
+    fn follows_region(&self) -> bool {
+        false
+    }
+
+    /// How it does.
+    fn health(&self) -> Health {
+        Health {
+            is_up: true,
+            failures: 0,
+        }
+    }
+
     /// The name operators gave it.
     fn name(&self) -> &str;
+}
+
+/// A request to another service than S3, with its body, which has been proven.
+pub struct ApiForward {
+    /// Proof that policy allows it.
+    pub permit: Permit,
+    /// The service's signing name, `sqs`.
+    pub service: String,
+    /// What stands in front of the endpoint's host, `sqs`, `monitoring`.
+    pub endpoint_prefix: String,
+    /// The region the client signed for.
+    pub region: String,
+    /// The head as the client sent it.
+    pub head: http::request::Parts,
+    /// The body.
+    pub body: Bytes,
+    /// Whether it changes nothing and may be sent again.
+    pub is_repeatable: bool,
+    /// When it came.
+    pub now: UnixSeconds,
+}
+
+/// Says what and never with which headers or body.
+impl fmt::Debug for ApiForward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiForward")
+            .field("service", &self.service)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A request that may be served: there is none without a [`Permit`].
@@ -32,6 +95,7 @@ pub struct ForwardRequest {
     head: http::request::Parts,
     body: VerifiedBody,
     request_id: String,
+    client_region: Option<String>,
     now: UnixSeconds,
 }
 
@@ -47,6 +111,8 @@ pub struct ForwardParts {
     pub body: VerifiedBody,
     /// The id under which it is recorded.
     pub request_id: String,
+    /// The region the client signed for.
+    pub client_region: Option<String>,
     /// When it came.
     pub now: UnixSeconds,
 }
@@ -68,8 +134,16 @@ impl ForwardRequest {
             head,
             body,
             request_id,
+            client_region: None,
             now,
         }
+    }
+
+    /// The same, for an upstream that follows the region the client signed for.
+    #[must_use]
+    pub fn signed_for(mut self, region: Option<&str>) -> Self {
+        self.client_region = region.map(str::to_owned);
+        self
     }
 
     /// Proof that policy allows it.
@@ -111,6 +185,7 @@ impl ForwardRequest {
             head,
             body,
             request_id,
+            client_region,
             now,
         } = self;
         ForwardParts {
@@ -119,6 +194,7 @@ impl ForwardRequest {
             head,
             body,
             request_id,
+            client_region,
             now,
         }
     }

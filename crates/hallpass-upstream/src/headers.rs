@@ -128,6 +128,43 @@ pub(crate) fn for_upstream(
     Ok(kept)
 }
 
+/// Standard headers a request to another service may carry.
+const API_STANDARD: &[&str] = &[
+    "accept",
+    "content-type",
+    "content-encoding",
+    "content-md5",
+    "range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "smithy-protocol",
+];
+
+/// The headers of a request to another service that go upstream. Its models put parameters into `x-amz…` headers, all
+/// of which the client has signed; what is neither those nor on the list does not go.
+pub(crate) fn for_api(headers: &HeaderMap) -> Result<Vec<(HeaderName, HeaderValue)>, UpstreamError> {
+    let named = connection_names(headers);
+    let mut kept = vec![];
+    for (name, value) in headers {
+        let text = name.as_str();
+        let goes = API_STANDARD.contains(&text) || (text.starts_with("x-amz") && !DROPPED.contains(&text));
+        if !goes {
+            continue;
+        }
+        if named.iter().any(|other| other == text) {
+            return Err(UpstreamError::new(
+                "InvalidRequest",
+                400,
+                "Connection may not name this header.",
+            ));
+        }
+        kept.push((name.clone(), value.clone()));
+    }
+    Ok(kept)
+}
+
 fn amz_goes(name: &str) -> Result<bool, UpstreamError> {
     if !name.starts_with("x-amz-") || DROPPED.contains(&name) {
         return Ok(false);

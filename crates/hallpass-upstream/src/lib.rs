@@ -2,23 +2,27 @@
 //!
 //! An [`Upstream`] serves [`ForwardRequest`]s, which only exist with a [`Permit`](hallpass_access::Permit); their
 //! [`VerifiedBody`] never completes unless it was proven. [`HttpUpstream`] is any S3-compatible endpoint: the request
-//! is rebuilt from an allow-list, signed anew and streamed.
+//! is rebuilt from an allow-list, signed anew and streamed. Other services' requests are [`ApiForward`]s.
 
 mod body;
+mod breaker;
 mod credentials;
 mod error;
+mod exchange;
 mod forward;
 mod headers;
 mod http_upstream;
 mod profile;
 mod progress;
 mod reframe;
+mod signer;
 mod target;
 
 pub use body::{Body, BodyFailure, VerifiedBody, full};
-pub use credentials::{StaticCredentials, UpstreamCredentials};
+pub use breaker::Health;
+pub use credentials::{CurrentCredentials, StaticCredentials, UpstreamCredentials};
 pub use error::UpstreamError;
-pub use forward::{ForwardParts, ForwardRequest, Served, Upstream};
+pub use forward::{ApiForward, ForwardParts, ForwardRequest, Served, Upstream};
 pub use http_upstream::{HttpUpstream, HttpUpstreamConfig};
 pub use profile::ProfileFile;
 pub use target::{EndpointError, encode_key};

@@ -1,9 +1,11 @@
-use crate::credentials::UpstreamCredentials;
+use crate::credentials::{CurrentCredentials, UpstreamCredentials};
 use crate::error::UpstreamError;
+use hallpass_access::Caller;
 use hallpass_secret::Secret;
 use hallpass_sigv4::SigningCredentials;
 use hallpass_types::UnixSeconds;
 use std::fmt;
+use std::future::ready;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -63,11 +65,21 @@ impl fmt::Debug for ProfileFile {
 }
 
 impl UpstreamCredentials for ProfileFile {
-    fn current(&self, _now: UnixSeconds) -> Result<SigningCredentials, UpstreamError> {
+    fn current<'a>(&'a self, _caller: &'a Caller, _now: UnixSeconds) -> CurrentCredentials<'a> {
+        Box::pin(ready(self.read()))
+    }
+}
+
+impl ProfileFile {
+    /// What the file holds now, or held when it could last be read.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when it never could.
+    pub fn read(&self) -> Result<SigningCredentials, UpstreamError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = self.stamp();
         if stamp.is_none() || stamp != state.seen {
-            match read(&self.path, &self.profile) {
+            match read_file(&self.path, &self.profile) {
                 Ok(credentials) => {
                     state.good = Some(credentials);
                     // Taken before reading: a change in between is seen next time.
@@ -89,7 +101,7 @@ impl UpstreamCredentials for ProfileFile {
     }
 }
 
-fn read(path: &Path, profile: &str) -> Result<SigningCredentials, &'static str> {
+fn read_file(path: &Path, profile: &str) -> Result<SigningCredentials, &'static str> {
     let text = std::fs::read_to_string(path).map_err(|_| "the file cannot be read")?;
     let text = zeroize_on_drop(text);
     parse(text.expose(), profile)
@@ -158,16 +170,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("credentials");
         let profile = ProfileFile::new(&path, "default");
-        let now = UnixSeconds(0);
-        assert_eq!(profile.current(now).unwrap_err().status, 503);
+        assert_eq!(profile.read().unwrap_err().status, 503);
         std::fs::write(&path, GOOD).unwrap();
-        assert_eq!(profile.current(now).unwrap().secret.expose(), "a=b/c");
+        assert_eq!(profile.read().unwrap().secret.expose(), "a=b/c");
         std::fs::write(&path, "[default]\naws_access_key_id").unwrap();
-        assert_eq!(profile.current(now).unwrap().secret.expose(), "a=b/c");
+        assert_eq!(profile.read().unwrap().secret.expose(), "a=b/c");
         std::fs::write(&path, GOOD.replace("a=b/c", "rotated")).unwrap();
-        assert_eq!(profile.current(now).unwrap().secret.expose(), "rotated");
+        assert_eq!(profile.read().unwrap().secret.expose(), "rotated");
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(profile.current(now).unwrap().secret.expose(), "rotated");
+        assert_eq!(profile.read().unwrap().secret.expose(), "rotated");
         assert!(!format!("{profile:?}").contains("rotated"));
     }
 }

@@ -35,15 +35,13 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    pub(crate) fn new(body: VerifiedBody) -> (Self, Arc<Progress>) {
-        let progress = Arc::new(Progress::default());
-        (
-            Self {
-                body,
-                progress: Arc::clone(&progress),
-            },
-            progress,
-        )
+    pub(crate) fn new(body: VerifiedBody, progress: Arc<Progress>) -> Self {
+        Self { body, progress }
+    }
+
+    /// A body that is there already, so that nobody need watch it.
+    pub(crate) fn unwatched(body: VerifiedBody) -> Self {
+        Self::new(body, Arc::default())
     }
 }
 

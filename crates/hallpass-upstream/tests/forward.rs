@@ -117,13 +117,10 @@ async fn lab() -> (HttpUpstream, Seen) {
         secret: Secret::new(SECRET),
         session_token: Some(Secret::new("up-token")),
     };
+    let credentials = Arc::new(StaticCredentials(credentials));
     let config = HttpUpstreamConfig {
-        name: "lab".to_owned(),
-        endpoint,
-        region: "us-east-1".to_owned(),
-        path_style: true,
-        credentials: Arc::new(StaticCredentials(credentials)),
         bucket_map: [("demo".to_owned(), "real-demo".to_owned())].into(),
+        ..HttpUpstreamConfig::new("lab", &endpoint, credentials)
     };
     (HttpUpstream::new(config).unwrap(), seen)
 }

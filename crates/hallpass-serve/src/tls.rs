@@ -1,0 +1,100 @@
+//! TLS for the listener, with certificates that may be replaced while it runs.
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_rustls::TlsAcceptor;
+
+/// The certificate and key cannot be used; the text names the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TlsError(String);
+
+/// Answers TLS with the certificate in `certificate_file` (chain, PEM) and the key in `key_file` (PEM), read again
+/// when they change. While a change is half written, or does not fit together, the last good pair stays in use.
+///
+/// # Errors
+/// [`TlsError`] when the pair cannot be used now.
+pub fn acceptor(certificate_file: &Path, key_file: &Path) -> Result<TlsAcceptor, TlsError> {
+    let resolver = Pair {
+        certificate: certificate_file.to_owned(),
+        key: key_file.to_owned(),
+        kept: Mutex::new(Kept {
+            stamps: stamps(certificate_file, key_file),
+            pair: load(certificate_file, key_file)?,
+        }),
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError(error.to_string()))?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+type Stamp = Option<(i64, i64, u64, u64)>;
+
+struct Kept {
+    stamps: (Stamp, Stamp),
+    pair: Arc<CertifiedKey>,
+}
+
+struct Pair {
+    certificate: PathBuf,
+    key: PathBuf,
+    kept: Mutex<Kept>,
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pair")
+            .field("certificate", &self.certificate)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for Pair {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamps = stamps(&self.certificate, &self.key);
+        if stamps != kept.stamps {
+            match load(&self.certificate, &self.key) {
+                Ok(pair) => {
+                    kept.pair = pair;
+                    kept.stamps = stamps;
+                }
+                Err(error) => tracing::warn!(%error, "the certificate stays as it was"),
+            }
+        }
+        Some(Arc::clone(&kept.pair))
+    }
+}
+
+fn stamps(certificate: &Path, key: &Path) -> (Stamp, Stamp) {
+    let stamp = |path: &Path| {
+        let meta = std::fs::metadata(path).ok()?;
+        Some((meta.mtime(), meta.mtime_nsec(), meta.size(), meta.ino()))
+    };
+    (stamp(certificate), stamp(key))
+}
+
+fn load(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsError> {
+    let at = |path: &Path, error: &dyn fmt::Display| TlsError(format!("`{}`: {error}", path.display()));
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| at(certificate, &error))?;
+    if chain.is_empty() {
+        return Err(at(certificate, &"holds no certificate"));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| at(key, &error))?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let pair = CertifiedKey::from_der(chain, private, &provider).map_err(|error| at(key, &error))?;
+    Ok(Arc::new(pair))
+}
