@@ -1,6 +1,7 @@
 """A running Hallpass and what tests need around it: machines as network namespaces, users, rules."""
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -178,6 +179,21 @@ class House:
             AWS_EC2_METADATA_DISABLED="true",
             **extra,
         )
+
+    def admin_key(self):
+        """The administrator's key id and secret."""
+        text = Path(self.ready["admin_credentials"]).read_text()
+        return tuple(re.search(rf"{name} = (\S+)", text)[1] for name in ("aws_access_key_id", "aws_secret_access_key"))
+
+    def boto(self, service, key=None, region=None, endpoint=None, **config):
+        """A boto3 client that asks once; as the administrator unless `key` (id, secret, perhaps token) is given."""
+        import boto3
+        import botocore.config
+
+        key_id, secret, token = (*(key or self.admin_key()), None)[:3]
+        config = botocore.config.Config(**{"retries": {"total_max_attempts": 1}, **config})
+        return boto3.client(service, endpoint_url=endpoint or self.api, region_name=region or self.ready["region"],
+                            aws_access_key_id=key_id, aws_secret_access_key=secret, aws_session_token=token, config=config)
 
     def run(self, command, env=None, check=True, machine=None, **options):
         command = [str(word) for word in command]
