@@ -96,7 +96,10 @@ pub struct Record {
     pub event_id: String,
     /// The account acted in.
     pub account: String,
-    /// What CloudTrail has no place for: decision, statements, process, bytes. Goes to
+    /// Bytes of the request's body and, where known before it is sent, of the answer's: CloudTrail's
+    /// `bytesTransferredIn` and `bytesTransferredOut`.
+    pub bytes: Option<(u64, Option<u64>)>,
+    /// What CloudTrail has no place for: decision, statements, process, times. Goes to
     /// `additionalEventData.hallpass`.
     pub detail: Map<String, Value>,
 }
@@ -110,6 +113,13 @@ impl Record {
     pub fn to_json(&self) -> String {
         let cut = |text: &str| text.chars().take(TEXT_CHARS_MAX).collect::<String>();
         let is_data = self.kind == EventKind::Data;
+        let mut additional = json!({ "hallpass": self.detail });
+        if let Some((received, sent)) = self.bytes {
+            additional["bytesTransferredIn"] = json!(received);
+            if let Some(sent) = sent {
+                additional["bytesTransferredOut"] = json!(sent);
+            }
+        }
         let mut record = json!({
             "eventVersion": EVENT_VERSION,
             "userIdentity": self.identity,
@@ -121,7 +131,7 @@ impl Record {
             "userAgent": self.user_agent.as_deref().map(cut),
             "requestParameters": self.request_parameters,
             "responseElements": self.response_elements,
-            "additionalEventData": { "hallpass": self.detail },
+            "additionalEventData": additional,
             "requestID": self.request_id,
             "eventID": self.event_id,
             "readOnly": self.read_only,

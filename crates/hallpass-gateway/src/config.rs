@@ -134,30 +134,41 @@ pub struct NetworkConfig {
 }
 
 /// How requests reach us.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct ListenerConfig {
     /// The certificate chain (PEM); with `key_file` the listener speaks TLS. Read again when it changes.
-    #[serde(default)]
     pub certificate_file: Option<PathBuf>,
     /// Its private key (PEM).
-    #[serde(default)]
     pub key_file: Option<PathBuf>,
     /// Proxies whose PROXY protocol header says who is behind them; they must send one, nobody else may.
-    #[serde(default)]
     pub proxy_protocol_from: Vec<Network>,
     /// Proxies whose `X-Forwarded-For` is believed, from the right to the first address that is none of them.
-    #[serde(default)]
     pub trusted_hops: Vec<Network>,
     /// Who may read the metrics, besides the machine itself.
-    #[serde(default)]
     pub metrics_from: Vec<Network>,
     /// Host names under which a bucket may stand in front of ours, such as `s3.example.com`.
-    #[serde(default)]
     pub domains: Vec<String>,
     /// Host names that are a bucket: name = bucket.
-    #[serde(default)]
     pub bucket_domains: HashMap<String, String>,
+    /// How long a sender may be silent in the middle of a body, in seconds; 30 when absent, 1 at least. One that keeps
+    /// us waiting for twice that in all must have sent 1 KiB for each second.
+    pub body_timeout_seconds: u32,
+}
+
+impl Default for ListenerConfig {
+    fn default() -> Self {
+        Self {
+            certificate_file: None,
+            key_file: None,
+            proxy_protocol_from: vec![],
+            trusted_hops: vec![],
+            metrics_from: vec![],
+            domains: vec![],
+            bucket_domains: HashMap::new(),
+            body_timeout_seconds: 30,
+        }
+    }
 }
 
 /// How much any one caller may ask for; absent: as much as there is. What is beyond is answered 503 `SlowDown`.

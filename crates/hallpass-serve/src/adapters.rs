@@ -196,6 +196,7 @@ impl AgentAudit {
             request_id: event.request_id,
             event_id: hallpass_session::random_hex(&*self.entropy, 32),
             account: self.account.clone(),
+            bytes: None,
             detail,
         }
     }

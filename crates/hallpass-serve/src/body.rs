@@ -18,10 +18,9 @@ use tokio::time::{Instant, Sleep};
 /// What is read of a refused body before the answer; a client that has more to send sees the connection closed.
 const DRAIN_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
-/// How long a sender may be silent in the middle of its body.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// Once it has been waited for this long in all, a sender must have been faster than [`BYTES_PER_SECOND_MIN`].
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Once it has been waited for this often its longest silence, a sender must have been faster than
+/// [`BYTES_PER_SECOND_MIN`].
+const PATIENCE: u32 = 2;
 const BYTES_PER_SECOND_MIN: u64 = 1_024;
 
 /// A second handle on a request's body, for after its reader has given up.
@@ -38,16 +37,19 @@ struct Arriving {
     /// Since when we wait, and until when.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
     waited: Duration,
+    /// How long the sender may be silent in the middle of its body.
+    silence_max: Duration,
 }
 
-/// Splits a body into what is read and a handle on the rest.
-pub(crate) fn share(incoming: Incoming) -> (Body, Remainder) {
+/// Splits a body into what is read and a handle on the rest. A sender silent for `silence_max` is given up.
+pub(crate) fn share(incoming: Incoming, silence_max: Duration) -> (Body, Remainder) {
     let received = Arc::new(AtomicU64::new(0));
     let arriving = Arriving {
         incoming,
         received: Arc::clone(&received),
         waiting: None,
         waited: Duration::ZERO,
+        silence_max,
     };
     let remainder = Remainder {
         shared: Arc::new(Mutex::new(arriving)),
@@ -99,9 +101,10 @@ impl Arriving {
                 Poll::Ready(frame.map(|frame| frame.map_err(|_| incomplete())))
             }
             Poll::Pending => {
+                let silence_max = self.silence_max;
                 let (_, sleep) = self
                     .waiting
-                    .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(SILENCE_MAX))));
+                    .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(silence_max))));
                 sleep.as_mut().poll(context).map(|()| Some(Err(too_slow())))
             }
         }
@@ -109,7 +112,7 @@ impl Arriving {
 
     /// Only the sender's part of the time counts: an upstream may take its own.
     fn is_too_slow(&self) -> bool {
-        self.waited > PATIENCE
+        self.waited > self.silence_max * PATIENCE
             && self.received.load(Ordering::Relaxed) < self.waited.as_secs() * BYTES_PER_SECOND_MIN
     }
 }

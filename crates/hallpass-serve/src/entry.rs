@@ -25,6 +25,7 @@ pub(crate) struct Entry {
     pub(crate) parameters: Value,
     pub(crate) made: Value,
     pub(crate) resources: Vec<String>,
+    pub(crate) bytes: Option<(u64, Option<u64>)>,
     pub(crate) detail: Map<String, Value>,
     pub(crate) user_agent: Option<String>,
     pub(crate) connection: Connection,
@@ -56,6 +57,7 @@ impl Entry {
             parameters: Value::Null,
             made: Value::Null,
             resources: vec![],
+            bytes: None,
             detail: Map::new(),
             user_agent,
             connection,
@@ -72,12 +74,9 @@ impl Entry {
         }
     }
 
-    /// Bytes either way, under CloudTrail's names for S3. What an answer announces is what it will have.
+    /// Bytes either way. What an answer announces is what it will have.
     pub(crate) fn note_transfer(&mut self, received: u64, response: &http::Response<Body>) {
-        self.note("bytesTransferredIn", received);
-        if let Some(length) = response.body().size_hint().exact() {
-            self.note("bytesTransferredOut", length);
-        }
+        self.bytes = Some((received, response.body().size_hint().exact()));
     }
 
     /// How long it took to the answer's head, and how much of that was the upstream's.
@@ -184,6 +183,7 @@ impl Entry {
             request_id: self.request_id,
             event_id: self.event_id,
             account: self.account,
+            bytes: self.bytes,
             detail: self.detail,
         }
     }

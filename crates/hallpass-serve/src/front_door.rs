@@ -24,7 +24,7 @@ use hyper::body::Incoming;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Opened session tokens kept. A token is opened once (a signature check), then found here.
@@ -105,6 +105,7 @@ pub struct FrontDoor {
     authenticator: Authenticator,
     region: String,
     limits: Limits,
+    silence_max: Duration,
     metrics: Arc<Metrics>,
     /// Room for query bodies, in bytes: they are held before anyone is known to have signed them.
     query_room: Semaphore,
@@ -120,6 +121,7 @@ impl FrontDoor {
             authenticator: Authenticator::new(keys, &region)
                 .following(parts.s3.config.services_that_follow()),
             limits: Limits::new(parts.s3.config.limits.clone()),
+            silence_max: Duration::from_secs(parts.s3.config.listener.body_timeout_seconds.max(1).into()),
             metrics: Arc::default(),
             query_room: Semaphore::new(QUERY_ROOM_BYTES),
             region,
@@ -150,7 +152,7 @@ impl FrontDoor {
         let expects_continue = head
             .header("expect")
             .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
-        let (body, remainder) = share(incoming);
+        let (body, remainder) = share(incoming, self.silence_max);
 
         // A full disk is found out before anything is done that could then not be recorded.
         let result = match self.parts.audit.check(now) {

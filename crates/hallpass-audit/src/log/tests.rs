@@ -25,6 +25,7 @@ fn record(id: &str, time: i64) -> Record {
         request_id: id.into(),
         event_id: format!("e-{id}"),
         account: "123456789012".into(),
+        bytes: None,
         detail: Map::new(),
     }
 }
