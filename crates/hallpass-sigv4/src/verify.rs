@@ -246,8 +246,10 @@ fn check_signed_headers(headers: &SortedHeaders<'_>, signed: &SignedHeaderNames)
     }
     let mut listed = signed.iter().peekable();
     for name in headers.names() {
-        while listed.next_if(|other| *other < name).is_some() {}
-        let is_signed = listed.peek() == Some(&name);
+        let is_signed = listed.next_if_eq(&name).is_some() || {
+            while listed.next_if(|other| *other < name).is_some() {}
+            listed.next_if_eq(&name).is_some()
+        };
         if !is_signed && name.starts_with("x-amz-") && name != "x-amz-content-sha256" {
             return Err(VerifyError::HeaderNotSigned {
                 name: name.to_owned(),
