@@ -159,12 +159,13 @@ impl Authenticated {
         self.is_within_binding
     }
 
-    /// `REST-HEADER` or `REST-QUERY-STRING`: the condition key `s3:authType`.
+    /// `REST-HEADER`, `REST-QUERY-STRING` or `POST`: the condition key `s3:authType`.
     #[must_use]
     pub fn auth_type(&self) -> &'static str {
         match self.verified.form() {
             AuthForm::Header => "REST-HEADER",
-            AuthForm::Presigned { .. } => "REST-QUERY-STRING",
+            AuthForm::Presigned { .. } | AuthForm::PresignedV2 => "REST-QUERY-STRING",
+            AuthForm::PostForm => "POST",
         }
     }
 }

@@ -51,7 +51,8 @@ pub enum ParseError {
     /// Neither `x-amz-date` nor `Date`, or the one that counts is not a date.
     #[error("a valid x-amz-date or date header is required")]
     Date,
-    /// Signature version 2, which AWS has retired.
+    /// Signature version 2, which AWS has retired. Its presigned form is read by [`parse_v2_query`](crate::parse_v2_query()) where a
+    /// deployment asks for it.
     #[error("signature version 2 is not supported; use AWS4-HMAC-SHA256")]
     SignatureV2,
     /// Signature version 4a (ECDSA): known, not implemented.
@@ -81,6 +82,9 @@ impl ParseError {
             Self::Malformed {
                 place: Place::Query, ..
             } => ("AuthorizationQueryParametersError", 400),
+            Self::Malformed {
+                place: Place::Form, ..
+            } => ("InvalidArgument", 400),
             Self::TokenWithoutSignature => ("MissingSecurityHeader", 400),
             Self::Date => ("AccessDenied", 403),
             Self::SignatureV2 => ("InvalidRequest", 400),
@@ -148,6 +152,18 @@ pub enum VerifyError {
         /// The header's name.
         name: String,
     },
+    /// A query parameter that signature version 2 does not cover, and that is none of the harmless ones.
+    #[error("the query parameter {name} is not covered by the signature")]
+    ParameterNotSigned {
+        /// The parameter's name.
+        name: String,
+    },
+    /// An `x-amz-*` or `content-*` value stands both in the query string and in a header, or twice.
+    #[error("the header {name} is given more than once")]
+    RepeatedHeader {
+        /// The header's name.
+        name: String,
+    },
     /// A header is listed as signed, but absent.
     #[error("the header {name} is listed as signed but absent")]
     SignedHeaderMissing {
@@ -183,17 +199,19 @@ impl VerifyError {
             Self::WrongRegion { .. } | Self::WrongService { .. } => ("AuthorizationHeaderMalformed", 400),
             Self::ScopeDate { place: Place::Header } => ("AuthorizationHeaderMalformed", 400),
             Self::ScopeDate { place: Place::Query } => ("AuthorizationQueryParametersError", 400),
+            Self::ScopeDate { place: Place::Form } => ("InvalidArgument", 400),
             Self::SkewTooLarge { .. } => ("RequestTimeTooSkewed", 403),
             Self::Expired { .. }
             | Self::NotYetValid { .. }
             | Self::HostNotSigned
             | Self::HeaderNotSigned { .. }
+            | Self::ParameterNotSigned { .. }
             | Self::SignedHeaderMissing { .. } => ("AccessDenied", 403),
             Self::ContentHashMissing => ("InvalidRequest", 400),
             Self::ContentHashInvalid => ("InvalidArgument", 400),
             Self::EcdsaPayload => ("NotImplemented", 501),
             Self::ContentHashMismatch => ("XAmzContentSHA256Mismatch", 400),
-            Self::Unsignable => ("InvalidRequest", 400),
+            Self::Unsignable | Self::RepeatedHeader { .. } => ("InvalidRequest", 400),
             Self::SignatureMismatch => ("SignatureDoesNotMatch", 403),
         }
     }

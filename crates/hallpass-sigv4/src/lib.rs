@@ -18,6 +18,7 @@ mod query;
 mod scope;
 mod sign;
 mod string_to_sign;
+mod v2;
 mod verify;
 
 pub use body::{BodyCheck, BodyOptions};
@@ -31,6 +32,7 @@ pub use payload::{Payload, PayloadMode};
 pub use presign::{presign, presign_with_key};
 pub use scope::{Scope, ScopeError};
 pub use sign::{SignedHeaders, SigningCredentials, sign, sign_with_key};
+pub use v2::{PresentedV2, parse_v2_query, verify_v2};
 pub use verify::{Verified, VerifyOptions, verify};
 
 #[cfg(test)]

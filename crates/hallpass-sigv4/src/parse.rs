@@ -28,6 +28,8 @@ pub enum Place {
     Header,
     /// The query string.
     Query,
+    /// The fields of a browser's form (`multipart/form-data`).
+    Form,
 }
 
 impl fmt::Display for Place {
@@ -35,6 +37,7 @@ impl fmt::Display for Place {
         f.write_str(match self {
             Self::Header => "header",
             Self::Query => "query",
+            Self::Form => "form",
         })
     }
 }
@@ -49,15 +52,20 @@ pub enum AuthForm {
         /// How long it lives from its date, 1 to 604800 seconds.
         expires_seconds: u32,
     },
+    /// A request presigned with the retired version 2; see [`verify_v2`](crate::verify_v2()).
+    PresignedV2,
+    /// A browser's form with a policy; see [`verify_post`](crate::verify_post()).
+    PostForm,
 }
 
 impl AuthForm {
-    /// Header or query string.
+    /// Header, query string or form.
     #[must_use]
     pub fn place(self) -> Place {
         match self {
             Self::Header => Place::Header,
-            Self::Presigned { .. } => Place::Query,
+            Self::Presigned { .. } | Self::PresignedV2 => Place::Query,
+            Self::PostForm => Place::Form,
         }
     }
 }
@@ -187,7 +195,10 @@ pub fn parse(view: &RequestView<'_>) -> Result<Option<Presented>, ParseError> {
     }
 }
 
-fn header_text<'a>(view: &RequestView<'a>, name: &'static str) -> Result<Option<&'a str>, ParseError> {
+pub(crate) fn header_text<'a>(
+    view: &RequestView<'a>,
+    name: &'static str,
+) -> Result<Option<&'a str>, ParseError> {
     let value = view
         .single(name)
         .map_err(|()| ParseError::RepeatedHeader { name })?;

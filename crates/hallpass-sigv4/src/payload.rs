@@ -65,6 +65,11 @@ impl PayloadMode {
         }
     }
 
+    /// Whether each chunk of the body carries a signature.
+    pub(crate) fn has_signed_chunks(self) -> bool {
+        matches!(self, Self::StreamingSigned | Self::StreamingSignedTrailer)
+    }
+
     /// Hands the value to `use_text`, without allocating for a hash.
     pub(crate) fn with_text<T>(self, use_text: impl FnOnce(&str) -> T) -> T {
         match self {

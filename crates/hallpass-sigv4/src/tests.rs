@@ -6,6 +6,7 @@ mod differential;
 mod examples;
 mod properties;
 mod traps;
+mod v2;
 mod vectors;
 
 use crate::*;
