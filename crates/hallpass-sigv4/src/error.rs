@@ -1,3 +1,7 @@
+mod post;
+
+pub use post::{FormError, PolicyDocumentError, PostLengthError};
+
 use crate::parse::Place;
 use hallpass_types::UnixSeconds;
 
@@ -34,6 +38,15 @@ pub enum ParseError {
         /// The missing parameter.
         name: &'static str,
     },
+    /// A field of a form's authentication is absent.
+    #[error("bucket POST must contain a field named '{name}'")]
+    MissingField {
+        /// The field's name.
+        name: &'static str,
+    },
+    /// A form gives a field twice, letter case aside.
+    #[error("the form gives a field more than once")]
+    RepeatedField,
     /// A session token without any signature.
     #[error("a session token is present, but no signature")]
     TokenWithoutSignature,
@@ -85,6 +98,7 @@ impl ParseError {
             Self::Malformed {
                 place: Place::Form, ..
             } => ("InvalidArgument", 400),
+            Self::MissingField { .. } | Self::RepeatedField => ("InvalidArgument", 400),
             Self::TokenWithoutSignature => ("MissingSecurityHeader", 400),
             Self::Date => ("AccessDenied", 403),
             Self::SignatureV2 => ("InvalidRequest", 400),
@@ -186,6 +200,25 @@ pub enum VerifyError {
     /// Method or header holds a byte that HTTP does not allow there; the canonical form would be ambiguous.
     #[error("the request holds a byte that cannot be signed")]
     Unsignable,
+    /// A form's policy is not a policy document.
+    #[error(transparent)]
+    PolicyDocument(#[from] PolicyDocumentError),
+    /// A form's policy is past its expiration.
+    // These three are S3's own words, which people search for.
+    #[error("Invalid according to Policy: Policy expired.")]
+    PolicyExpired,
+    /// A form does not meet a condition of its policy.
+    #[error("Invalid according to Policy: Policy Condition failed: {condition}")]
+    PolicyCondition {
+        /// The condition, as `["eq", "$acl", "private"]`.
+        condition: String,
+    },
+    /// A form holds a field that its policy does not speak of.
+    #[error("Invalid according to Policy: Extra input fields: {name}")]
+    ExtraField {
+        /// The field's name, lower-case.
+        name: String,
+    },
     /// The signature is not the one our key makes.
     #[error("the request signature does not match")]
     SignatureMismatch,
@@ -206,12 +239,16 @@ impl VerifyError {
             | Self::HostNotSigned
             | Self::HeaderNotSigned { .. }
             | Self::ParameterNotSigned { .. }
+            | Self::PolicyExpired
+            | Self::PolicyCondition { .. }
+            | Self::ExtraField { .. }
             | Self::SignedHeaderMissing { .. } => ("AccessDenied", 403),
             Self::ContentHashMissing => ("InvalidRequest", 400),
             Self::ContentHashInvalid => ("InvalidArgument", 400),
             Self::EcdsaPayload => ("NotImplemented", 501),
             Self::ContentHashMismatch => ("XAmzContentSHA256Mismatch", 400),
             Self::Unsignable | Self::RepeatedHeader { .. } => ("InvalidRequest", 400),
+            Self::PolicyDocument(_) => ("InvalidPolicyDocument", 400),
             Self::SignatureMismatch => ("SignatureDoesNotMatch", 403),
         }
     }

@@ -279,7 +279,7 @@ fn split_last(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Splits from the right, since only the scope's part has a known number of slashes.
-fn parse_credential(text: &str) -> Option<(AccessKeyId, Scope)> {
+pub(crate) fn parse_credential(text: &str) -> Option<(AccessKeyId, Scope)> {
     let text = text.strip_suffix(TERMINATOR)?.strip_suffix('/')?;
     let (text, service) = split_last(text)?;
     let (text, region) = split_last(text)?;

@@ -4,6 +4,7 @@ mod bodies;
 mod chunks;
 mod differential;
 mod examples;
+mod post;
 mod properties;
 mod traps;
 mod v2;
