@@ -18,8 +18,7 @@ use hallpass_agent::{
 use hallpass_audit::AuditLog;
 use hallpass_authority::{Authority, Machine, RootKey};
 use hallpass_directory::Directory;
-use hallpass_gateway::GatewayConfig;
-use hallpass_gateway::s3::S3Gateway;
+use hallpass_gateway::{Gateway, GatewayConfig};
 use hallpass_resource::ResourcePolicies;
 use hallpass_serve::{AgentAudit, FrontDoor, FrontDoorParts, InstanceSource, Policies};
 use hallpass_store::{RedbStore, Store};
@@ -150,7 +149,7 @@ impl System {
         let is_tls = listening.tls.is_some();
         let door = Arc::new(FrontDoor::new(FrontDoorParts {
             authority: Arc::clone(&authority),
-            s3: S3Gateway {
+            gateway: Gateway {
                 policies: Arc::new(Policies(Arc::clone(&authority))),
                 resources,
                 account,

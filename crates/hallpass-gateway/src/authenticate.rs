@@ -1,7 +1,8 @@
 use crate::{Refusal, glob_matches};
 use hallpass_access::{AuthenticationError, Caller, Candidate, PolicyBundle};
 use hallpass_sigv4::{
-    PathStyle, Payload, Presented, RequestView, Scope, SigningKey, Verified, VerifyOptions,
+    PathStyle, Payload, PostLimits, Presented, PresentedPost, PresentedV2, RequestView, Scope, SigningKey,
+    Verified, VerifyOptions,
 };
 use hallpass_types::{AccessKeyId, UnixSeconds};
 use quick_cache::sync::Cache;
@@ -262,5 +263,55 @@ impl Authenticator {
             caller: candidate.caller,
             verified,
         })
+    }
+
+    /// [`Self::verify`] for a URL presigned with version 2. `bucket_in_host` is the bucket, where the host names it.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn verify_v2(
+        &self,
+        head: &RequestHead,
+        presented: PresentedV2,
+        bucket_in_host: Option<&str>,
+        now: UnixSeconds,
+    ) -> Result<Signed, Refusal> {
+        let fields = head.fields();
+        let candidate =
+            self.keys
+                .candidate(&presented.access_key_id, presented.session_token.as_deref(), now)?;
+        let view = head.view(&fields);
+        let secret = &candidate.secret;
+        let verified =
+            hallpass_sigv4::verify_v2(&view, presented, secret, bucket_in_host, &self.region, now)?;
+        Ok(Signed {
+            caller: candidate.caller,
+            verified,
+        })
+    }
+
+    /// [`Self::verify`] for a browser's form, whose `fields` are held against its policy; also tells the bounds on the
+    /// file.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], and what the policy does not allow.
+    pub fn verify_post(
+        &self,
+        presented: PresentedPost,
+        fields: &[(String, String)],
+        bucket: &str,
+        now: UnixSeconds,
+    ) -> Result<(Signed, PostLimits), Refusal> {
+        let candidate =
+            self.keys
+                .candidate(&presented.access_key_id, presented.session_token.as_deref(), now)?;
+        let key = SigningKey::derive(&candidate.secret, &presented.scope);
+        let region = Some(self.region.as_str()).filter(|_| !self.follows("s3"));
+        let (verified, limits) = hallpass_sigv4::verify_post(presented, &key, fields, bucket, now, region)?;
+        let signed = Signed {
+            caller: candidate.caller,
+            verified,
+        };
+        Ok((signed, limits))
     }
 }

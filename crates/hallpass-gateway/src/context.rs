@@ -49,7 +49,9 @@ pub fn request_context(
     }
     if let Some(verified) = verified.filter(|verified| verified.scope().service() == "s3") {
         context.set("s3:authType", auth_type(verified.form()));
-        context.set("s3:signatureversion", "AWS4-HMAC-SHA256");
+        let is_version_2 = matches!(verified.form(), AuthForm::PresignedV2);
+        let version = if is_version_2 { "AWS" } else { "AWS4-HMAC-SHA256" };
+        context.set("s3:signatureversion", version);
         context.set(
             "s3:signatureAge",
             &(now.since(verified.date()).max(0) * 1_000).to_string(),
@@ -61,10 +63,11 @@ pub fn request_context(
     context
 }
 
-/// `REST-HEADER` or `REST-QUERY-STRING`: the condition key `s3:authType`.
+/// `REST-HEADER`, `REST-QUERY-STRING` or `POST`: the condition key `s3:authType`.
 fn auth_type(form: AuthForm) -> &'static str {
     match form {
         AuthForm::Header => "REST-HEADER",
-        AuthForm::Presigned { .. } => "REST-QUERY-STRING",
+        AuthForm::Presigned { .. } | AuthForm::PresignedV2 => "REST-QUERY-STRING",
+        AuthForm::PostForm => "POST",
     }
 }

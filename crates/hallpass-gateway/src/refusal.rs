@@ -84,8 +84,32 @@ impl Refusal {
                 ("IncompleteSignature", 400)
             }
             ("MissingSecurityHeader", _) => ("MissingAuthenticationToken", 403),
+            ("SlowDown", _) => ("Throttling", 400),
             ("InternalError", _) => ("InternalFailure", 500),
             (code, _) => (code, self.status),
+        }
+    }
+}
+
+impl Refusal {
+    /// Code and status in the JSON and CBOR protocols. Source: "Common errors" of any service's API reference; services
+    /// with REST routes answer 403 where the others answer 400.
+    #[must_use]
+    pub fn json_code(&self, is_rest: bool) -> (&'static str, u16) {
+        let status = if is_rest { 403 } else { 400 };
+        match self.code {
+            "AccessDenied" => ("AccessDeniedException", status),
+            "InvalidAccessKeyId" | "InvalidToken" => ("UnrecognizedClientException", status),
+            "SignatureDoesNotMatch" | "RequestTimeTooSkewed" => ("InvalidSignatureException", status),
+            "ExpiredToken" => ("ExpiredTokenException", status),
+            "MissingSecurityHeader" => ("MissingAuthenticationTokenException", status),
+            "AuthorizationHeaderMalformed" | "AuthorizationQueryParametersError" => {
+                ("IncompleteSignatureException", status)
+            }
+            "SlowDown" | "Throttling" => ("ThrottlingException", 400),
+            "ServiceUnavailable" => ("ServiceUnavailableException", 503),
+            "InternalError" => ("InternalFailure", 500),
+            code => (code, self.status),
         }
     }
 }

@@ -5,35 +5,15 @@ mod bucket_policy;
 mod existing_tags;
 mod protection;
 
-use crate::{Connection, GatewayConfig, PolicyLookup, Refusal, RequestHead, Requester, request_context};
+use crate::{Connection, Facts, Gateway, Refusal, RequestHead, Requester, request_context};
 use bytes::{Bytes, BytesMut};
-use hallpass_access::{ActionOn, Caller, Permit, authorize_on};
-use hallpass_resource::ResourcePolicies;
-use hallpass_s3route::{Operation, S3Head, S3Request, XML_BODY_BYTES_MAX, route};
+use hallpass_access::{ActionOn, authorize_on};
+use hallpass_s3route::{Operation, S3Head, XML_BODY_BYTES_MAX, route};
 use hallpass_sigv4::{BodyCheck, BodyOptions};
-use hallpass_types::{AccountId, UnixSeconds};
-use hallpass_upstream::{Body, ForwardRequest, Upstream, VerifiedBody};
+use hallpass_types::UnixSeconds;
+use hallpass_upstream::{Body, ForwardRequest, VerifiedBody};
 use http_body_util::BodyExt as _;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// What every S3 request needs.
-pub struct S3Gateway {
-    /// Which policies bear on a caller.
-    pub policies: Arc<dyn PolicyLookup>,
-    /// Policies of buckets, whatever upstream they live in.
-    pub resources: Arc<ResourcePolicies>,
-    /// Whose the buckets are of which their upstream does not know the owner.
-    pub account: AccountId,
-    /// Buckets no upstream claims.
-    pub directory: Arc<dyn Upstream>,
-    /// In the order of the configuration.
-    pub upstreams: Vec<Arc<dyn Upstream>>,
-    /// Which bucket lives where, and the named networks.
-    pub config: GatewayConfig,
-    /// The region served.
-    pub region: String,
-}
+use std::time::Instant;
 
 /// One request, as the front door hands it over.
 pub struct Input {
@@ -53,34 +33,9 @@ pub struct Input {
     pub request_id: String,
 }
 
-/// What became known on the way, for the record; filled as far as the request got.
-#[derive(Debug, Default)]
-pub struct Facts {
-    /// `PutObject`
-    pub operation: Option<&'static str>,
-    /// Whether it could change anything.
-    pub is_write: bool,
-    /// Whether it touches objects rather than configuration.
-    pub is_data: bool,
-    /// The bucket.
-    pub bucket: Option<String>,
-    /// The key.
-    pub key: Option<String>,
-    /// ARNs of what it touches.
-    pub resources: Vec<String>,
-    /// Each action that was allowed, and the statements that allowed it.
-    pub allowed_by: Vec<String>,
-    /// The same actions with their resources, for programs.
-    pub authorized: Vec<(String, String)>,
-    /// Which upstream served it.
-    pub upstream: Option<String>,
-    /// How long it took to the head of its answer.
-    pub upstream_took: Option<Duration>,
-}
-
 /// What a request is called, before anything about it is proved: for the record of one that is refused early.
 #[must_use]
-pub fn name_of(head: &RequestHead, gateway: &S3Gateway) -> Facts {
+pub fn name_of(head: &RequestHead, gateway: &Gateway) -> Facts {
     let fields = head.fields();
     let s3_head = S3Head {
         method: head.method.as_str(),
@@ -96,12 +51,33 @@ pub fn name_of(head: &RequestHead, gateway: &S3Gateway) -> Facts {
     facts
 }
 
+/// The bucket that a form is sent to: a form's target is a bucket and nothing else.
+///
+/// # Errors
+/// [`Refusal`] for any other target.
+pub fn bucket_of_form(head: &RequestHead, gateway: &Gateway) -> Result<String, Refusal> {
+    let path = head.path.trim_matches('/');
+    let bucket = match gateway.host_bucket(head) {
+        Some(bucket) if path.is_empty() => bucket,
+        Some(_) => "",
+        None => path,
+    };
+    if !hallpass_s3route::valid_bucket_name(bucket) {
+        return Err(Refusal::caller(
+            "MethodNotAllowed",
+            405,
+            "The specified method is not allowed against this resource.",
+        ));
+    }
+    Ok(bucket.to_owned())
+}
+
 /// Serves one request.
 ///
 /// # Errors
 /// [`Refusal`]: unknown request, denied, bad body, upstream failed.
 pub async fn handle(
-    gateway: &S3Gateway,
+    gateway: &Gateway,
     input: Input,
     facts: &mut Facts,
 ) -> Result<http::Response<Body>, Refusal> {
@@ -240,83 +216,6 @@ pub async fn handle(
     })
 }
 
-impl S3Gateway {
-    /// The bucket a host name stands for, or has in front of a base name we answer to: `demo.localhost`,
-    /// `demo.s3.eu-central-1.amazonaws.com`. The boundary is a dot; `evildemo-s3.amazonaws.com` has none.
-    fn host_bucket<'a>(&'a self, head: &'a RequestHead) -> Option<&'a str> {
-        let host = head.header("host")?;
-        let host = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        };
-        let listener = &self.config.listener;
-        if let Some(bucket) = listener.bucket_domains.get(host) {
-            return Some(bucket);
-        }
-        let own = ["s3.localhost", "localhost", "s3.amazonaws.com"];
-        let regional = format!("s3.{}.amazonaws.com", self.region);
-        let bases = listener
-            .domains
-            .iter()
-            .map(String::as_str)
-            .chain([regional.as_str()]);
-        bases
-            .chain(own)
-            .filter(|base| *base != host)
-            .find_map(|base| host.strip_suffix(base)?.strip_suffix('.'))
-            .filter(|bucket| !bucket.is_empty() && *bucket != "s3")
-    }
-
-    fn upstream_for(&self, s3: &S3Request, caller: &Caller) -> &Arc<dyn Upstream> {
-        match s3.bucket.as_deref() {
-            Some(bucket) => self.upstream_of(bucket, caller),
-            None => &self.directory,
-        }
-    }
-
-    fn upstream_of(&self, bucket: &str, caller: &Caller) -> &Arc<dyn Upstream> {
-        self.config
-            .upstream_for("s3", Some(bucket), caller)
-            .and_then(|index| self.upstreams.get(index))
-            .unwrap_or(&self.directory)
-    }
-}
-
-impl Facts {
-    fn note_request(&mut self, s3: &S3Request) {
-        self.operation = Some(s3.operation_name());
-        self.is_write = s3.is_write();
-        self.is_data = s3.is_data_event();
-        self.bucket.clone_from(&s3.bucket);
-        self.key.clone_from(&s3.key);
-        if let Some(bucket) = &s3.bucket {
-            let key = s3.key.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
-            self.resources = vec![format!("arn:aws:s3:::{bucket}{key}")];
-        }
-    }
-
-    fn note_permit(&mut self, permit: &Permit) {
-        let actions = permit.actions().iter();
-        self.authorized = actions
-            .map(|action| (action.action.clone(), action.resource.clone()))
-            .collect();
-        self.allowed_by = permit
-            .actions()
-            .iter()
-            .zip(permit.decisions())
-            .map(|(action, decision)| {
-                let statements = decision
-                    .matched
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                format!("{} on {}: {statements}", action.action, action.resource)
-            })
-            .collect();
-    }
-}
-
 fn wrong_region(region: &str, expected: &str) -> Refusal {
     let message = format!(
         "The authorization header is malformed; the region '{region}' is wrong; expecting '{expected}'"
@@ -328,13 +227,7 @@ fn wrong_region(region: &str, expected: &str) -> Refusal {
 
 fn refused_route(error: hallpass_s3route::RouteError) -> Refusal {
     let (code, status) = error.s3_code();
-    let text = error.to_string();
-    let mut letters = text.chars();
-    let first = letters
-        .next()
-        .map(|letter| letter.to_uppercase().to_string())
-        .unwrap_or_default();
-    Refusal::caller(code, status, format!("{first}{}.", letters.as_str()))
+    Refusal::caller(code, status, error.to_string())
 }
 
 /// Reads a small body whole, proving it.

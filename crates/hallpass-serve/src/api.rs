@@ -17,7 +17,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Bytes of a query request's body: a policy document at its largest, encoded, and room to spare.
-const QUERY_BODY_BYTES_MAX: usize = 1_024 * 1_024;
+pub(crate) const QUERY_BODY_BYTES_MAX: usize = 1_024 * 1_024;
+/// Bytes of the body of a call to another service: DynamoDB's largest batch is 16 MiB, Bedrock's requests 25 MB.
+pub(crate) const API_BODY_BYTES_MAX: usize = 32 * 1_024 * 1_024;
 const QUERY_BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Sets aside room for a query body: its announced length, or the most there may be when none is announced. Strangers
@@ -25,13 +27,12 @@ const QUERY_BODY_TIME_MAX: Duration = Duration::from_secs(30);
 pub(crate) async fn room_for<'a>(
     room: &'a Semaphore,
     head: &RequestHead,
+    bytes_max: usize,
 ) -> Result<SemaphorePermit<'a>, Refusal> {
     let announced = head
         .header("content-length")
         .and_then(|length| length.parse::<usize>().ok());
-    let bytes = announced
-        .unwrap_or(QUERY_BODY_BYTES_MAX)
-        .min(QUERY_BODY_BYTES_MAX);
+    let bytes = announced.unwrap_or(bytes_max).min(bytes_max);
     let waiting = room.acquire_many(u32::try_from(bytes).unwrap_or(u32::MAX));
     match tokio::time::timeout(QUERY_BODY_TIME_MAX, waiting).await {
         Ok(Ok(permit)) => Ok(permit),
@@ -39,15 +40,15 @@ pub(crate) async fn room_for<'a>(
     }
 }
 
-/// Reads a query request's body whole; it is hashed before its signature can be judged.
-pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, Refusal> {
+/// Reads a body whole; it is hashed before its signature can be judged.
+pub(crate) async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
     let reading = async {
         let mut whole = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame = frame
                 .map_err(|_| Refusal::caller("IncompleteBody", 400, "The request body ended too early."))?;
             if let Ok(data) = frame.into_data() {
-                if whole.len() + data.len() > QUERY_BODY_BYTES_MAX {
+                if whole.len() + data.len() > bytes_max {
                     return Err(Refusal::caller(
                         "RequestEntityTooLarge",
                         413,
@@ -205,11 +206,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bodies_that_do_not_fit_wait_and_are_then_told_to_come_again() {
         let room = Semaphore::new(QUERY_BODY_BYTES_MAX);
-        let small = room_for(&room, &head(Some("1000"))).await.unwrap();
+        let small = room_for(&room, &head(Some("1000")), QUERY_BODY_BYTES_MAX)
+            .await
+            .unwrap();
         // No length announced: as much as there may be.
-        assert_eq!(room_for(&room, &head(None)).await.unwrap_err().code, "Throttling");
-        assert!(room_for(&room, &head(Some("1000"))).await.is_ok());
+        assert_eq!(
+            room_for(&room, &head(None), QUERY_BODY_BYTES_MAX)
+                .await
+                .unwrap_err()
+                .code,
+            "Throttling"
+        );
+        assert!(
+            room_for(&room, &head(Some("1000")), QUERY_BODY_BYTES_MAX)
+                .await
+                .is_ok()
+        );
         drop(small);
-        assert!(room_for(&room, &head(Some("99999999999"))).await.is_ok());
+        assert!(
+            room_for(&room, &head(Some("99999999999")), QUERY_BODY_BYTES_MAX)
+                .await
+                .is_ok()
+        );
     }
 }

@@ -3,7 +3,7 @@
 use crate::limits::Running;
 use hallpass_access::{Caller, CallerKind};
 use hallpass_audit::{EventKind, Identity, Record, SessionContext};
-use hallpass_gateway::s3::Facts;
+use hallpass_gateway::Facts;
 use hallpass_gateway::{Connection, Refusal};
 use hallpass_types::UnixSeconds;
 use hallpass_upstream::Body;
@@ -141,6 +141,13 @@ impl Entry {
                 u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             );
         }
+    }
+
+    /// What is known of a call to another service, as far as it got.
+    pub(crate) fn note_api(&mut self, facts: &Facts) {
+        let kept = std::mem::take(&mut self.parameters);
+        self.note_s3(facts);
+        self.parameters = kept;
     }
 
     /// The actions that policies allowed, each with its resource: what a least policy is made of.

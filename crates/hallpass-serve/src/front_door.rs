@@ -8,15 +8,17 @@ use crate::hops;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::render::{self, Dialect};
-use hallpass_access::{AuthenticationError, Caller, Candidate, PolicyBundle};
+use crate::version_2;
+use hallpass_access::{AuthenticationError, Caller, CallerKind, Candidate, PolicyBundle};
 use hallpass_audit::{AuditLog, Durability, EventKind, Recorded};
 use hallpass_authority::{Authority, Service};
-use hallpass_gateway::s3::{Facts, Input, S3Gateway};
 use hallpass_gateway::{
-    Authenticator, Blame, Connection, KeyLookup, PolicyLookup, Refusal, RequestHead, Requester, s3,
+    Authenticator, Blame, Connection, KeyLookup, PolicyLookup, Refusal, RequestHead, Requester,
+    api as gateway_api, s3,
 };
+use hallpass_gateway::{Facts, Gateway, post_form, s3::Input};
 use hallpass_session::OpenedSession;
-use hallpass_sigv4::{Payload, Presented};
+use hallpass_sigv4::{ParseError, Payload, Presented};
 use hallpass_types::{AccessKeyId, AccessKeyKind, Clock, Entropy, UnixSeconds};
 use hallpass_upstream::Body;
 use hallpass_wire::Protocol;
@@ -82,8 +84,8 @@ impl PolicyLookup for Policies {
 pub struct FrontDoorParts {
     /// Identities and sessions.
     pub authority: Arc<Authority>,
-    /// The path of S3 requests.
-    pub s3: S3Gateway,
+    /// The path of requests to what lies behind.
+    pub gateway: Gateway,
     /// Where every request is recorded.
     pub audit: Arc<AuditLog>,
     /// The time.
@@ -94,6 +96,8 @@ pub struct FrontDoorParts {
 
 /// Bytes of query bodies held at once, whoever sent them. Ordinary calls take a few thousand each.
 const QUERY_ROOM_BYTES: usize = 32 * 1_024 * 1_024;
+/// Bytes held at once of bodies for other services.
+const API_ROOM_BYTES: usize = 128 * 1_024 * 1_024;
 
 /// Said when the audit log takes no records, a full disk most likely.
 const NOT_DONE: &str = "Nothing can be recorded just now, and what cannot be recorded is not done.";
@@ -109,6 +113,7 @@ pub struct FrontDoor {
     metrics: Arc<Metrics>,
     /// Room for query bodies, in bytes: they are held before anyone is known to have signed them.
     query_room: Semaphore,
+    api_room: Semaphore,
 }
 
 impl FrontDoor {
@@ -119,11 +124,14 @@ impl FrontDoor {
         let keys = Arc::new(Keys::new(Arc::clone(&parts.authority)));
         Self {
             authenticator: Authenticator::new(keys, &region)
-                .following(parts.s3.config.services_that_follow()),
-            limits: Limits::new(parts.s3.config.limits.clone()),
-            silence_max: Duration::from_secs(parts.s3.config.listener.body_timeout_seconds.max(1).into()),
+                .following(parts.gateway.config.services_that_follow()),
+            limits: Limits::new(parts.gateway.config.limits.clone()),
+            silence_max: Duration::from_secs(
+                parts.gateway.config.listener.body_timeout_seconds.max(1).into(),
+            ),
             metrics: Arc::default(),
             query_room: Semaphore::new(QUERY_ROOM_BYTES),
+            api_room: Semaphore::new(API_ROOM_BYTES),
             region,
             parts,
         }
@@ -142,7 +150,7 @@ impl FrontDoor {
             return answer;
         }
         let head = RequestHead::new(&parts);
-        let connection = hops::judged(connection, &head, &self.parts.s3.config.listener);
+        let connection = hops::judged(connection, &head, &self.parts.gateway.config.listener);
         let request_id = self.request_id();
         let user_agent = head.header("user-agent").map(str::to_owned);
         let mut entry = Entry::new(now, request_id.clone(), self.event_id(), connection, user_agent);
@@ -235,14 +243,24 @@ impl FrontDoor {
                 *dialect = query_dialect(Service::Sts);
                 return Err(unsigned(true));
             }
+            Ok(None) if post_form::is_upload(&head) => {
+                drop(fields);
+                return self.serve_form(head, body, connection, now, entry).await;
+            }
             Ok(None) => {
                 drop(fields);
-                let caller = Arc::new(Caller::anonymous(self.parts.s3.account));
-                entry.note_s3(&s3::name_of(&head, &self.parts.s3));
+                let caller = Arc::new(Caller::anonymous(self.parts.gateway.account));
+                entry.note_s3(&s3::name_of(&head, &self.parts.gateway));
                 entry.note_presented_by_nobody(&caller);
                 let requester = Requester::Anonymous(caller);
                 return self
                     .serve_s3(requester, parts, head, body, connection, now, entry)
+                    .await;
+            }
+            Err(ParseError::SignatureV2) if self.takes_version_2() => {
+                drop(fields);
+                return self
+                    .serve_version_2(parts, head, body, connection, now, entry)
                     .await;
             }
             Err(error) => {
@@ -256,7 +274,7 @@ impl FrontDoor {
         let service = presented.scope.service().to_owned();
         entry.note_presented(presented.access_key_id.as_str(), &service);
         if service == "s3" {
-            entry.note_s3(&s3::name_of(&head, &self.parts.s3));
+            entry.note_s3(&s3::name_of(&head, &self.parts.gateway));
             let signed = self
                 .authenticator
                 .verify(&head, presented, Payload::Declared, now)?;
@@ -268,10 +286,14 @@ impl FrontDoor {
                 .serve_s3(requester, parts, head, body, connection, now, entry)
                 .await;
         }
-        let Some(api) = Service::from_scope(&service) else {
-            *dialect = query_dialect(Service::Sts);
-            let message = format!("The service {service} is not served here.");
-            return Err(Refusal::caller("InvalidAction", 400, message));
+        let own = Service::from_scope(&service)
+            .filter(|own| *own != Service::Ec2 || !self.parts.gateway.config.names_service("ec2"));
+        let Some(api) = own else {
+            return self
+                .serve_other(
+                    &service, presented, parts, head, body, connection, now, entry, dialect,
+                )
+                .await;
         };
         *dialect = query_dialect(api);
         let document = self
@@ -306,8 +328,127 @@ impl FrontDoor {
             request_id,
         };
         let mut facts = Facts::default();
-        let answer = s3::handle(&self.parts.s3, input, &mut facts).await;
+        let answer = s3::handle(&self.parts.gateway, input, &mut facts).await;
         entry.note_s3(&facts);
+        answer
+    }
+
+    fn takes_version_2(&self) -> bool {
+        self.parts.gateway.config.signatures.version_2_presigned
+    }
+
+    /// A URL presigned with version 2, which the operator allows.
+    async fn serve_version_2(
+        &self,
+        mut parts: http::request::Parts,
+        mut head: RequestHead,
+        body: Body,
+        connection: Connection,
+        now: UnixSeconds,
+        entry: &mut Entry,
+    ) -> Result<http::Response<Body>, Refusal> {
+        let fields = head.fields();
+        let presented = hallpass_sigv4::parse_v2_query(&head.view(&fields))?;
+        drop(fields);
+        let presented = presented.ok_or(ParseError::SignatureV2)?;
+        entry.note_presented(presented.access_key_id.as_str(), "s3");
+        let bucket = self.parts.gateway.host_bucket(&head).map(str::to_owned);
+        let signed = self
+            .authenticator
+            .verify_v2(&head, presented, bucket.as_deref(), now)?;
+        entry.note_caller(signed.caller());
+        let authenticated = signed.bind(connection)?;
+        entry.note("withinBinding", authenticated.is_within_binding());
+        // What the signature covered as parameters are headers to everything after it.
+        version_2::settle(&mut head, &mut parts)?;
+        entry.note_s3(&s3::name_of(&head, &self.parts.gateway));
+        let requester = Requester::Signed(authenticated);
+        self.serve_s3(requester, parts, head, body, connection, now, entry)
+            .await
+    }
+
+    /// A browser's form with a file.
+    async fn serve_form(
+        &self,
+        head: RequestHead,
+        body: Body,
+        connection: Connection,
+        now: UnixSeconds,
+        entry: &mut Entry,
+    ) -> Result<http::Response<Body>, Refusal> {
+        let bucket = s3::bucket_of_form(&head, &self.parts.gateway)?;
+        entry.note_presented_by_nobody(&Caller::anonymous(self.parts.gateway.account));
+        let nobody = Arc::new(Caller::anonymous(self.parts.gateway.account));
+        let upload = post_form::read(
+            &self.authenticator,
+            nobody,
+            &head,
+            &bucket,
+            body,
+            connection,
+            now,
+            |caller| {
+                if caller.kind != CallerKind::Anonymous {
+                    entry.note_presented("", "s3");
+                    entry.note_caller(caller);
+                }
+            },
+        )
+        .await?;
+        let answer = upload.answer_with();
+        let post_form::Upload {
+            requester,
+            parts,
+            body,
+            ..
+        } = upload;
+        let head = RequestHead::new(&parts);
+        let stored = self
+            .serve_s3(requester, parts, head, body, connection, now, entry)
+            .await;
+        stored.map(answer)
+    }
+
+    /// A call to a service that lies behind: understood by AWS's models, authorized, signed anew.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the request's parts and what is filled on the way"
+    )]
+    async fn serve_other(
+        &self,
+        service: &str,
+        presented: Presented,
+        parts: http::request::Parts,
+        head: RequestHead,
+        body: Body,
+        connection: Connection,
+        now: UnixSeconds,
+        entry: &mut Entry,
+        dialect: &mut Dialect,
+    ) -> Result<http::Response<Body>, Refusal> {
+        *dialect = guessed_dialect(&head);
+        let request = gateway_api::understand(service, &head)?;
+        *dialect = Dialect::Api(request.protocol());
+        let _room = api::room_for(&self.api_room, &head, api::API_BODY_BYTES_MAX).await?;
+        let body = api::read_body(body, api::API_BODY_BYTES_MAX).await?;
+        let payload = Payload::Body(Sha256::digest(&body).into());
+        let signed = self.authenticator.verify(&head, presented, payload, now)?;
+        entry.note_caller(signed.caller());
+        let authenticated = signed.bind(connection)?;
+        entry.note("withinBinding", authenticated.is_within_binding());
+        entry.running = self.limits.begin(authenticated.caller(), Instant::now())?;
+        let input = gateway_api::Input {
+            authenticated,
+            request,
+            head,
+            parts,
+            body,
+            connection,
+            now,
+        };
+        let mut facts = Facts::default();
+        let answer = gateway_api::handle(&self.parts.gateway, input, &mut facts).await;
+        entry.note_api(&facts);
         answer
     }
 
@@ -325,8 +466,8 @@ impl FrontDoor {
         now: UnixSeconds,
         entry: &mut Entry,
     ) -> Result<String, Refusal> {
-        let _room = api::room_for(&self.query_room, &head).await?;
-        let body = api::read_body(body).await?;
+        let _room = api::room_for(&self.query_room, &head, api::QUERY_BODY_BYTES_MAX).await?;
+        let body = api::read_body(body, api::QUERY_BODY_BYTES_MAX).await?;
         let payload = Payload::Body(Sha256::digest(&body).into());
         let signed = self.authenticator.verify(&head, presented, payload, now)?;
         entry.note_caller(signed.caller());
@@ -337,7 +478,7 @@ impl FrontDoor {
         entry.running = self.limits.begin(authenticated.caller(), Instant::now())?;
         let env = ApiEnv {
             authority: &self.parts.authority,
-            networks: &self.parts.s3.config.networks,
+            networks: &self.parts.gateway.config.networks,
             region: &self.region,
         };
         api::handle(
@@ -357,13 +498,13 @@ impl FrontDoor {
     /// whoever the operator names.
     fn own_page(&self, path: &str, connection: Connection) -> Option<http::Response<Body>> {
         let page = path.strip_prefix("/_hallpass/")?;
-        let networks = &self.parts.s3.config.listener.metrics_from;
+        let networks = &self.parts.gateway.config.listener.metrics_from;
         let may_see =
             connection.peer.ip().to_canonical().is_loopback() || hops::is_in(networks, connection.peer.ip());
         Some(match page {
             "healthz" => render::text(200, "text/plain", "ok\n".to_owned()),
             "metrics" if may_see => {
-                let upstreams = self.parts.s3.upstreams.iter();
+                let upstreams = self.parts.gateway.upstreams.iter();
                 let text = self
                     .metrics
                     .render(upstreams.map(|upstream| (upstream.name(), upstream.health())));
@@ -419,6 +560,23 @@ fn query_dialect(service: Service) -> Dialect {
         protocol,
         is_ec2: matches!(protocol, Protocol::Ec2 { .. }),
     }
+}
+
+/// How errors are told while it is not known what a request means: by what it looks like.
+fn guessed_dialect(head: &RequestHead) -> Dialect {
+    use hallpass_apiroute::Protocol as P;
+    let kind = head.header("content-type").unwrap_or_default();
+    Dialect::Api(if head.headers.contains_key("smithy-protocol") {
+        P::Cbor
+    } else if kind.starts_with("application/x-amz-json-1.0") {
+        P::Json10
+    } else if head.headers.contains_key("x-amz-target") {
+        P::Json11
+    } else if is_form(head) {
+        P::Query
+    } else {
+        P::RestJson
+    })
 }
 
 fn is_form(head: &RequestHead) -> bool {

@@ -14,6 +14,7 @@ mod metrics;
 mod proxy_protocol;
 mod render;
 mod tls;
+mod version_2;
 
 pub use adapters::{AgentAudit, InstanceSource};
 pub use front_door::{FrontDoor, FrontDoorParts, Keys, Policies};

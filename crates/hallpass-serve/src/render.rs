@@ -9,8 +9,15 @@ use http_body_util::{BodyExt as _, Full};
 /// The dialect a request's answers are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    S3 { is_head: bool },
-    Query { protocol: Protocol, is_ec2: bool },
+    S3 {
+        is_head: bool,
+    },
+    Query {
+        protocol: Protocol,
+        is_ec2: bool,
+    },
+    /// Another service's own way to tell errors.
+    Api(hallpass_apiroute::Protocol),
 }
 
 /// A refusal's code in this dialect, as it is answered and recorded.
@@ -18,6 +25,11 @@ pub(crate) fn code_of(dialect: Dialect, refusal: &Refusal) -> (&'static str, u16
     match dialect {
         Dialect::S3 { .. } => (refusal.code, refusal.status),
         Dialect::Query { is_ec2, .. } => refusal.query_code(is_ec2),
+        Dialect::Api(hallpass_apiroute::Protocol::Query | hallpass_apiroute::Protocol::RestXml) => {
+            refusal.query_code(false)
+        }
+        Dialect::Api(hallpass_apiroute::Protocol::Ec2) => refusal.query_code(true),
+        Dialect::Api(protocol) => refusal.json_code(is_rest(protocol)),
     }
 }
 
@@ -54,6 +66,7 @@ pub(crate) fn refusal(dialect: Dialect, refusal: &Refusal, request_id: &str) -> 
             );
             ("text/xml", body)
         }
+        Dialect::Api(protocol) => return api_refusal(protocol, code, status, refusal, request_id),
     };
     let mut response = text(status, content_type, body);
     for (name, value) in &refusal.extra {
@@ -67,6 +80,74 @@ pub(crate) fn refusal(dialect: Dialect, refusal: &Refusal, request_id: &str) -> 
         }
     }
     response
+}
+
+fn is_rest(protocol: hallpass_apiroute::Protocol) -> bool {
+    protocol == hallpass_apiroute::Protocol::RestJson
+}
+
+/// A refusal as the protocols of other services tell it (Smithy, "AWS protocols", "Operation error serialization").
+fn api_refusal(
+    protocol: hallpass_apiroute::Protocol,
+    code: &str,
+    status: u16,
+    refusal: &Refusal,
+    request_id: &str,
+) -> http::Response<Body> {
+    use hallpass_apiroute::Protocol as P;
+    let xml = |protocol| {
+        let body = error_document(protocol, code, &refusal.message, status < 500, request_id, &[]);
+        text(status, "text/xml", body)
+    };
+    let mut response = match protocol {
+        P::Ec2 => return xml(Protocol::Ec2 { namespace: "" }),
+        P::Query | P::RestXml => return xml(Protocol::Query { namespace: "" }),
+        P::Json10 | P::Json11 | P::RestJson => {
+            let body = serde_json::json!({ "__type": code, "message": refusal.message }).to_string();
+            let kind = match protocol {
+                P::Json10 => "application/x-amz-json-1.0",
+                P::Json11 => "application/x-amz-json-1.1",
+                _ => "application/json",
+            };
+            text(status, kind, body)
+        }
+        P::Cbor => {
+            let mut response = text(status, "application/cbor", String::new());
+            let body = Full::from(cbor_map(&[("__type", code), ("message", &refusal.message)]));
+            *response.body_mut() = body.map_err(|never| match never {}).boxed_unsync();
+            let protocol = HeaderValue::from_static("rpc-v2-cbor");
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static("smithy-protocol"), protocol);
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    if let Ok(kind) = HeaderValue::from_str(code) {
+        headers.insert(HeaderName::from_static("x-amzn-errortype"), kind);
+    }
+    // Services that once spoke the query protocol keep its codes for their clients (Smithy, `awsQueryCompatible`).
+    let (query_code, _) = refusal.query_code(false);
+    let fault = if status < 500 { "Sender" } else { "Receiver" };
+    if let Ok(code) = HeaderValue::from_str(&format!("{query_code};{fault}")) {
+        headers.insert(HeaderName::from_static("x-amzn-query-error"), code);
+    }
+    response
+}
+
+/// A CBOR map of texts (RFC 8949).
+fn cbor_map(pairs: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = vec![0xbf];
+    for (name, value) in pairs {
+        for text in [name, value] {
+            // Major type 3 with a length of four bytes: not the shortest form, and valid.
+            bytes.push(0x7a);
+            bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(0).to_be_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+    }
+    bytes.push(0xff);
+    bytes
 }
 
 pub(crate) fn text(status: u16, content_type: &'static str, body: String) -> http::Response<Body> {

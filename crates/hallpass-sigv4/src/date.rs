@@ -4,6 +4,7 @@ use hallpass_types::UnixSeconds;
 pub(crate) type DateText = [u8; 16];
 
 const SECONDS_PER_DAY: i64 = 86_400;
+const DAYS_IN_400_YEARS: i64 = 146_097;
 
 /// Reads `YYYYMMDDTHHMMSSZ`; impossible dates are refused.
 ///
@@ -25,13 +26,49 @@ pub(crate) fn read(text: &str) -> Option<(UnixSeconds, DateText)> {
     Some((UnixSeconds(seconds), bytes))
 }
 
+/// A date's text. It is ASCII, so the fallback cannot be reached.
+pub(crate) fn as_str(text: &DateText) -> &str {
+    std::str::from_utf8(text).unwrap_or_default()
+}
+
 /// The text of `date`. A year outside four digits has no such text; it becomes the epoch, whose signature nobody
 /// accepts.
 pub(crate) fn text(date: UnixSeconds) -> DateText {
-    date.amz_date()
-        .as_bytes()
-        .try_into()
-        .unwrap_or(*b"19700101T000000Z")
+    let Some((year, month, day)) = civil(date.0.div_euclid(SECONDS_PER_DAY)) else {
+        return *b"19700101T000000Z";
+    };
+    let second = date.0.rem_euclid(SECONDS_PER_DAY);
+    let digit = |number: i64| u8::try_from(number.rem_euclid(10)).map_or(b'0', |digit| b'0' + digit);
+    let two = |number: i64| [digit(number / 10), digit(number)];
+    let (century, years) = (two(year / 100), two(year % 100));
+    let (month, day) = (two(month), two(day));
+    let (hour, minute, second) = (two(second / 3600), two(second / 60 % 60), two(second % 60));
+    [
+        century[0], century[1], years[0], years[1], month[0], month[1], day[0], day[1], b'T', hour[0],
+        hour[1], minute[0], minute[1], second[0], second[1], b'Z',
+    ]
+}
+
+/// Year, month and day of the day `days` after 1970-01-01, in the years 0 to 9999; the inverse of [`days_before`].
+fn civil(days: i64) -> Option<(i64, i64, i64)> {
+    if !(days_before(0, 1, 1)..=days_before(9999, 12, 31)).contains(&days) {
+        return None;
+    }
+    // The mean year is never more than a year off; the loops then take one step or none, twelve at most.
+    let mut year = 1970 + days * 400 / DAYS_IN_400_YEARS;
+    while days < days_before(year, 1, 1) {
+        year -= 1;
+    }
+    while days >= days_before(year + 1, 1, 1) {
+        year += 1;
+    }
+    let mut left = days - days_before(year, 1, 1);
+    let mut month = 1;
+    while left >= days_in(year, month) {
+        left -= days_in(year, month);
+        month += 1;
+    }
+    Some((year, month, left + 1))
 }
 
 fn is_leap(year: i64) -> bool {
@@ -78,6 +115,7 @@ mod tests {
         fn what_is_printed_reads_back(seconds in -60_000_000_000i64..250_000_000_000) {
             let date = UnixSeconds(seconds);
             let text = text(date);
+            prop_assert_eq!(date.amz_date(), as_str(&text));
             let read = read(std::str::from_utf8(&text).unwrap());
             prop_assert_eq!(read, Some((date, text)));
         }

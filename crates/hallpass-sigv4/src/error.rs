@@ -1,3 +1,7 @@
+mod post;
+
+pub use post::{FormError, PolicyDocumentError, PostLengthError};
+
 use crate::parse::Place;
 use hallpass_types::UnixSeconds;
 
@@ -34,6 +38,15 @@ pub enum ParseError {
         /// The missing parameter.
         name: &'static str,
     },
+    /// A field of a form's authentication is absent.
+    #[error("bucket POST must contain a field named '{name}'")]
+    MissingField {
+        /// The field's name.
+        name: &'static str,
+    },
+    /// A form gives a field twice, letter case aside.
+    #[error("the form gives a field more than once")]
+    RepeatedField,
     /// A session token without any signature.
     #[error("a session token is present, but no signature")]
     TokenWithoutSignature,
@@ -51,7 +64,8 @@ pub enum ParseError {
     /// Neither `x-amz-date` nor `Date`, or the one that counts is not a date.
     #[error("a valid x-amz-date or date header is required")]
     Date,
-    /// Signature version 2, which AWS has retired.
+    /// Signature version 2, which AWS has retired. Its presigned form is read by [`parse_v2_query`](crate::parse_v2_query()) where a
+    /// deployment asks for it.
     #[error("signature version 2 is not supported; use AWS4-HMAC-SHA256")]
     SignatureV2,
     /// Signature version 4a (ECDSA): known, not implemented.
@@ -81,6 +95,10 @@ impl ParseError {
             Self::Malformed {
                 place: Place::Query, ..
             } => ("AuthorizationQueryParametersError", 400),
+            Self::Malformed {
+                place: Place::Form, ..
+            } => ("InvalidArgument", 400),
+            Self::MissingField { .. } | Self::RepeatedField => ("InvalidArgument", 400),
             Self::TokenWithoutSignature => ("MissingSecurityHeader", 400),
             Self::Date => ("AccessDenied", 403),
             Self::SignatureV2 => ("InvalidRequest", 400),
@@ -148,6 +166,18 @@ pub enum VerifyError {
         /// The header's name.
         name: String,
     },
+    /// A query parameter that signature version 2 does not cover, and that is none of the harmless ones.
+    #[error("the query parameter {name} is not covered by the signature")]
+    ParameterNotSigned {
+        /// The parameter's name.
+        name: String,
+    },
+    /// An `x-amz-*` or `content-*` value stands both in the query string and in a header, or twice.
+    #[error("the header {name} is given more than once")]
+    RepeatedHeader {
+        /// The header's name.
+        name: String,
+    },
     /// A header is listed as signed, but absent.
     #[error("the header {name} is listed as signed but absent")]
     SignedHeaderMissing {
@@ -170,6 +200,25 @@ pub enum VerifyError {
     /// Method or header holds a byte that HTTP does not allow there; the canonical form would be ambiguous.
     #[error("the request holds a byte that cannot be signed")]
     Unsignable,
+    /// A form's policy is not a policy document.
+    #[error(transparent)]
+    PolicyDocument(#[from] PolicyDocumentError),
+    /// A form's policy is past its expiration.
+    // These three are S3's own words, which people search for.
+    #[error("Invalid according to Policy: Policy expired.")]
+    PolicyExpired,
+    /// A form does not meet a condition of its policy.
+    #[error("Invalid according to Policy: Policy Condition failed: {condition}")]
+    PolicyCondition {
+        /// The condition, as `["eq", "$acl", "private"]`.
+        condition: String,
+    },
+    /// A form holds a field that its policy does not speak of.
+    #[error("Invalid according to Policy: Extra input fields: {name}")]
+    ExtraField {
+        /// The field's name, lower-case.
+        name: String,
+    },
     /// The signature is not the one our key makes.
     #[error("the request signature does not match")]
     SignatureMismatch,
@@ -183,17 +232,23 @@ impl VerifyError {
             Self::WrongRegion { .. } | Self::WrongService { .. } => ("AuthorizationHeaderMalformed", 400),
             Self::ScopeDate { place: Place::Header } => ("AuthorizationHeaderMalformed", 400),
             Self::ScopeDate { place: Place::Query } => ("AuthorizationQueryParametersError", 400),
+            Self::ScopeDate { place: Place::Form } => ("InvalidArgument", 400),
             Self::SkewTooLarge { .. } => ("RequestTimeTooSkewed", 403),
             Self::Expired { .. }
             | Self::NotYetValid { .. }
             | Self::HostNotSigned
             | Self::HeaderNotSigned { .. }
+            | Self::ParameterNotSigned { .. }
+            | Self::PolicyExpired
+            | Self::PolicyCondition { .. }
+            | Self::ExtraField { .. }
             | Self::SignedHeaderMissing { .. } => ("AccessDenied", 403),
             Self::ContentHashMissing => ("InvalidRequest", 400),
             Self::ContentHashInvalid => ("InvalidArgument", 400),
             Self::EcdsaPayload => ("NotImplemented", 501),
             Self::ContentHashMismatch => ("XAmzContentSHA256Mismatch", 400),
-            Self::Unsignable => ("InvalidRequest", 400),
+            Self::Unsignable | Self::RepeatedHeader { .. } => ("InvalidRequest", 400),
+            Self::PolicyDocument(_) => ("InvalidPolicyDocument", 400),
             Self::SignatureMismatch => ("SignatureDoesNotMatch", 403),
         }
     }

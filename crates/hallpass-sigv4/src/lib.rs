@@ -13,24 +13,33 @@ mod error;
 mod key;
 mod parse;
 mod payload;
+mod post;
 mod presign;
 mod query;
 mod scope;
 mod sign;
 mod string_to_sign;
+mod v2;
 mod verify;
 
 pub use body::{BodyCheck, BodyOptions};
 pub use canonical::{PathStyle, RequestView};
 pub use checksum::{Checksum, ChecksumAlgorithm};
 pub use chunked::{ChunkLimits, ChunkSigner, ChunkVerifier, ChunkedDecoder, Trailers};
-pub use error::{BodyError, ChunkError, ParseError, S3Code, SignError, VerifyError};
+pub use error::{
+    BodyError, ChunkError, FormError, ParseError, PolicyDocumentError, PostLengthError, S3Code, SignError,
+    VerifyError,
+};
 pub use key::SigningKey;
 pub use parse::{AuthForm, Place, Presented, SignedHeaderNames, parse};
 pub use payload::{Payload, PayloadMode};
+pub use post::{
+    FormDecoder, PostLimits, PostPolicy, PresentedPost, parse_post, substitute_filename, verify_post,
+};
 pub use presign::{presign, presign_with_key};
 pub use scope::{Scope, ScopeError};
 pub use sign::{SignedHeaders, SigningCredentials, sign, sign_with_key};
+pub use v2::{PresentedV2, parse_v2_query, verify_v2};
 pub use verify::{Verified, VerifyOptions, verify};
 
 #[cfg(test)]

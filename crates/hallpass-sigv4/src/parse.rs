@@ -28,6 +28,8 @@ pub enum Place {
     Header,
     /// The query string.
     Query,
+    /// The fields of a browser's form (`multipart/form-data`).
+    Form,
 }
 
 impl fmt::Display for Place {
@@ -35,6 +37,7 @@ impl fmt::Display for Place {
         f.write_str(match self {
             Self::Header => "header",
             Self::Query => "query",
+            Self::Form => "form",
         })
     }
 }
@@ -49,15 +52,20 @@ pub enum AuthForm {
         /// How long it lives from its date, 1 to 604800 seconds.
         expires_seconds: u32,
     },
+    /// A request presigned with the retired version 2; see [`verify_v2`](crate::verify_v2()).
+    PresignedV2,
+    /// A browser's form with a policy; see [`verify_post`](crate::verify_post()).
+    PostForm,
 }
 
 impl AuthForm {
-    /// Header or query string.
+    /// Header, query string or form.
     #[must_use]
     pub fn place(self) -> Place {
         match self {
             Self::Header => Place::Header,
-            Self::Presigned { .. } => Place::Query,
+            Self::Presigned { .. } | Self::PresignedV2 => Place::Query,
+            Self::PostForm => Place::Form,
         }
     }
 }
@@ -69,14 +77,11 @@ pub struct SignedHeaderNames(String);
 impl SignedHeaderNames {
     /// Reads `host;x-amz-date`. Names in another order are put in order; a name twice, or not lower-case, is refused.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let named = |name: &str| {
-            let allowed = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && byte != b':';
-            !name.is_empty() && name.bytes().all(allowed)
-        };
-        if !text.split(';').all(named) {
+        let allowed = |byte: u8| byte.is_ascii_graphic() & !byte.is_ascii_uppercase() & (byte != b':');
+        if !text.bytes().fold(true, |all, byte| all & allowed(byte)) || split(text, b';').any(str::is_empty) {
             return None;
         }
-        if text.split(';').is_sorted_by(|left, right| left < right) {
+        if split(text, b';').is_sorted_by(|left, right| left < right) {
             return Some(Self(text.to_owned()));
         }
         let mut names: Vec<&str> = text.split(';').collect();
@@ -87,7 +92,7 @@ impl SignedHeaderNames {
 
     /// Joins names that are already sorted and distinct.
     pub(crate) fn from_sorted<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let mut text = String::with_capacity(64);
+        let mut text = String::with_capacity(128);
         for name in names {
             if !text.is_empty() {
                 text.push(';');
@@ -99,7 +104,7 @@ impl SignedHeaderNames {
 
     /// The names in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.split(';')
+        split(&self.0, b';')
     }
 
     /// Whether `name` (lower-case) is signed.
@@ -113,6 +118,27 @@ impl SignedHeaderNames {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The text before and after the first `byte`, which is ASCII.
+fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let place = text.bytes().position(|other| other == byte)?;
+    Some((text.get(..place)?, text.get(place + 1..)?))
+}
+
+/// The pieces of `text` between bytes `byte`, which is ASCII. The standard library's search pays off in long texts
+/// only, and these are a few bytes each.
+fn split(text: &str, byte: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (piece, after) = match split_once(text, byte) {
+            Some((piece, after)) => (piece, Some(after)),
+            None => (text, None),
+        };
+        rest = after;
+        Some(piece)
+    })
 }
 
 /// The authentication found in a request: read, **not yet verified**. Only [`verify`](crate::verify()) makes it mean
@@ -169,7 +195,10 @@ pub fn parse(view: &RequestView<'_>) -> Result<Option<Presented>, ParseError> {
     }
 }
 
-fn header_text<'a>(view: &RequestView<'a>, name: &'static str) -> Result<Option<&'a str>, ParseError> {
+pub(crate) fn header_text<'a>(
+    view: &RequestView<'a>,
+    name: &'static str,
+) -> Result<Option<&'a str>, ParseError> {
     let value = view
         .single(name)
         .map_err(|()| ParseError::RepeatedHeader { name })?;
@@ -188,7 +217,7 @@ fn from_header(view: &RequestView<'_>, value: &[u8]) -> Result<Presented, ParseE
     let text = std::str::from_utf8(value)
         .map_err(|_| malformed("Authorization"))?
         .trim();
-    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let (scheme, rest) = split_once(text, b' ').unwrap_or((text, ""));
     match scheme {
         ALGORITHM => {}
         "AWS" => return Err(ParseError::SignatureV2),
@@ -197,7 +226,7 @@ fn from_header(view: &RequestView<'_>, value: &[u8]) -> Result<Presented, ParseE
     }
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
     for piece in rest.split(',') {
-        let (name, value) = piece.trim().split_once('=').ok_or(malformed("Authorization"))?;
+        let (name, value) = split_once(piece.trim(), b'=').ok_or(malformed("Authorization"))?;
         let slot = match name {
             "Credential" => &mut credential,
             "SignedHeaders" => &mut signed_headers,
@@ -243,14 +272,19 @@ fn header_date(view: &RequestView<'_>) -> Result<(UnixSeconds, DateText), ParseE
     Ok((date, date::text(date)))
 }
 
+/// The text before and after the last slash.
+fn split_last(text: &str) -> Option<(&str, &str)> {
+    let place = text.bytes().rposition(|byte| byte == b'/')?;
+    Some((text.get(..place)?, text.get(place + 1..)?))
+}
+
 /// Splits from the right, since only the scope's part has a known number of slashes.
-fn parse_credential(text: &str) -> Option<(AccessKeyId, Scope)> {
-    let mut parts = text.rsplitn(5, '/');
-    if parts.next()? != TERMINATOR {
-        return None;
-    }
-    let (service, region, date) = (parts.next()?, parts.next()?, parts.next()?);
-    let access_key_id = parts.next()?.parse().ok()?;
+pub(crate) fn parse_credential(text: &str) -> Option<(AccessKeyId, Scope)> {
+    let text = text.strip_suffix(TERMINATOR)?.strip_suffix('/')?;
+    let (text, service) = split_last(text)?;
+    let (text, region) = split_last(text)?;
+    let (access_key_id, date) = split_last(text)?;
+    let access_key_id = access_key_id.parse().ok()?;
     Some((access_key_id, Scope::from_parts(date, region, service).ok()?))
 }
 
@@ -260,6 +294,9 @@ struct QueryAuth([Option<String>; PARAMETERS.len()]);
 
 impl QueryAuth {
     fn find(query: &str) -> Result<Option<Self>, ParseError> {
+        if query.is_empty() {
+            return Ok(None);
+        }
         let mut found = Self::default();
         let mut any = false;
         for (raw_name, raw_value) in query::pairs(query) {

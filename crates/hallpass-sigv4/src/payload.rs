@@ -65,21 +65,26 @@ impl PayloadMode {
         }
     }
 
-    /// Hands the value's bytes to `use_bytes`, without allocating for a hash.
-    pub(crate) fn with_text<T>(self, use_bytes: impl FnOnce(&[u8]) -> T) -> T {
+    /// Whether each chunk of the body carries a signature.
+    pub(crate) fn has_signed_chunks(self) -> bool {
+        matches!(self, Self::StreamingSigned | Self::StreamingSignedTrailer)
+    }
+
+    /// Hands the value to `use_text`, without allocating for a hash.
+    pub(crate) fn with_text<T>(self, use_text: impl FnOnce(&str) -> T) -> T {
         match self {
-            Self::Sha256(digest) => use_bytes(&to_hex(&digest)),
-            Self::Unsigned => use_bytes(UNSIGNED.as_bytes()),
-            Self::StreamingSigned => use_bytes(STREAMING_SIGNED.as_bytes()),
-            Self::StreamingSignedTrailer => use_bytes(STREAMING_SIGNED_TRAILER.as_bytes()),
-            Self::StreamingUnsignedTrailer => use_bytes(STREAMING_UNSIGNED_TRAILER.as_bytes()),
+            Self::Sha256(digest) => use_text(hex_text(&to_hex(&digest))),
+            Self::Unsigned => use_text(UNSIGNED),
+            Self::StreamingSigned => use_text(STREAMING_SIGNED),
+            Self::StreamingSignedTrailer => use_text(STREAMING_SIGNED_TRAILER),
+            Self::StreamingUnsignedTrailer => use_text(STREAMING_UNSIGNED_TRAILER),
         }
     }
 
     /// The value of `x-amz-content-sha256`.
     #[must_use]
     pub fn header_value(self) -> String {
-        self.with_text(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        self.with_text(str::to_owned)
     }
 }
 
@@ -87,10 +92,11 @@ impl PayloadMode {
 pub(crate) fn parse_hex(text: &[u8]) -> Option<[u8; 32]> {
     /// No digit.
     const BAD: u8 = 0xff;
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => byte - b'0',
-        b'a'..=b'f' => byte - b'a' + 10,
-        _ => BAD,
+    // Arithmetic rather than branches, so that the compiler takes many digits at a time.
+    let digit = |byte: u8| {
+        let (decimal, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
+        let letter = if letter < 6 { letter + 10 } else { BAD };
+        if decimal < 10 { decimal } else { letter }
     };
     let text: &[u8; 64] = text.try_into().ok()?;
     let mut bytes = [0u8; 32];
@@ -103,12 +109,17 @@ pub(crate) fn parse_hex(text: &[u8]) -> Option<[u8; 32]> {
     valid.then_some(bytes)
 }
 
+/// The digits as text. They are ASCII, so the fallback cannot be reached.
+pub(crate) fn hex_text(digits: &[u8; 64]) -> &str {
+    std::str::from_utf8(digits).unwrap_or_default()
+}
+
 /// Sixty-four lower-case hex digits, on the stack.
 pub(crate) fn to_hex(bytes: &[u8; 32]) -> [u8; 64] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
     let mut text = [0u8; 64];
     for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     text
 }

@@ -4,7 +4,7 @@ use crate::date;
 use crate::error::SignError;
 use crate::key::SigningKey;
 use crate::parse::SignedHeaderNames;
-use crate::payload::{PayloadMode, to_hex};
+use crate::payload::{PayloadMode, hex_text, to_hex};
 use crate::query;
 use crate::scope::Scope;
 use crate::sign::{SigningCredentials, refuse_signed, signature_of};
@@ -57,11 +57,12 @@ pub fn presign_with_key(
     }
     refuse_signed(view, &["x-amz-security-token"])?;
     let date = date::text(date);
-    let names = SignedHeaderNames::from_sorted(SortedHeaders::new(view.headers).names());
+    let headers = SortedHeaders::new(view.headers);
+    let names = SignedHeaderNames::from_sorted(headers.names());
     let mut text = view.query.unwrap_or_default().as_bytes().to_vec();
     query::append(&mut text, "X-Amz-Algorithm", ALGORITHM);
     query::append(&mut text, "X-Amz-Credential", &format!("{access_key_id}/{scope}"));
-    query::append(&mut text, "X-Amz-Date", &String::from_utf8_lossy(&date));
+    query::append(&mut text, "X-Amz-Date", date::as_str(&date));
     query::append(&mut text, "X-Amz-Expires", &expires_seconds.to_string());
     query::append(&mut text, "X-Amz-SignedHeaders", names.as_str());
     if let Some(token) = session_token {
@@ -78,8 +79,8 @@ pub fn presign_with_key(
         query: Some(&text),
         ..*view
     };
-    let (_, signature) = signature_of(&unsigned, key, scope, &date, payload)?;
+    let (_, signature) = signature_of(&unsigned, &headers, key, scope, &date, payload)?;
     text.push_str("&X-Amz-Signature=");
-    text.push_str(&String::from_utf8_lossy(&to_hex(&signature)));
+    text.push_str(hex_text(&to_hex(&signature)));
     Ok(text)
 }

@@ -4,9 +4,9 @@ use crate::date::{self, DateText};
 use crate::error::SignError;
 use crate::key::SigningKey;
 use crate::parse::{PARAMETERS, SignedHeaderNames};
-use crate::payload::{PayloadMode, to_hex};
+use crate::payload::{PayloadMode, hex_text, to_hex};
 use crate::query;
-use crate::scope::{Scope, TERMINATOR};
+use crate::scope::Scope;
 use crate::string_to_sign::{ALGORITHM, request_signature};
 use hallpass_secret::Secret;
 use hallpass_types::{AccessKeyId, UnixSeconds};
@@ -31,7 +31,8 @@ pub struct SigningCredentials {
 pub struct SignedHeaders {
     /// Name (lower-case) and value of every header to add, each once.
     pub headers: Vec<(&'static str, String)>,
-    chain: (SigningKey, Scope, DateText, [u8; 32]),
+    /// `None` when there are no chunks.
+    chain: Option<(SigningKey, Scope, DateText, [u8; 32])>,
     payload: PayloadMode,
 }
 
@@ -46,7 +47,7 @@ impl SignedHeaders {
     /// The encoder of the request's body, when its payload mode has chunks.
     #[must_use]
     pub fn chunk_signer(&self) -> Option<ChunkSigner> {
-        let (key, scope, date, signature) = self.chain.clone();
+        let (key, scope, date, signature) = self.chain.clone()?;
         ChunkSigner::new(self.payload, key, scope, date, signature)
     }
 }
@@ -103,7 +104,8 @@ pub fn sign_with_key(
         &["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"],
     )?;
     let date = date::text(date);
-    let mut added = vec![("x-amz-date", String::from_utf8_lossy(&date).into_owned())];
+    let mut added = Vec::with_capacity(4);
+    added.push(("x-amz-date", date::as_str(&date).to_owned()));
     let style = PathStyle::for_service(scope.service());
     if style == PathStyle::S3 || !matches!(payload, PayloadMode::Sha256(_)) {
         added.push(("x-amz-content-sha256", payload.header_value()));
@@ -114,50 +116,43 @@ pub fn sign_with_key(
     let mut headers = Vec::with_capacity(view.headers.len() + added.len());
     headers.extend_from_slice(view.headers);
     headers.extend(added.iter().map(|(name, value)| (*name, value.as_bytes())));
-    let view = RequestView {
-        headers: &headers,
-        ..*view
-    };
-    let (names, signature) = signature_of(&view, key, scope, &date, payload)?;
+    let headers = SortedHeaders::from_vec(headers);
+    let (names, signature) = signature_of(view, &headers, key, scope, &date, payload)?;
     let authorization = [
         ALGORITHM,
         " Credential=",
         access_key_id.as_str(),
         "/",
-        scope.date(),
-        "/",
-        scope.region(),
-        "/",
-        scope.service(),
-        "/",
-        TERMINATOR,
+        scope.as_str(),
         ", SignedHeaders=",
         names.as_str(),
         ", Signature=",
-        &String::from_utf8_lossy(&to_hex(&signature)),
+        hex_text(&to_hex(&signature)),
     ]
     .concat();
     added.push(("authorization", authorization));
     Ok(SignedHeaders {
         headers: added,
-        chain: (key.clone(), scope.clone(), date, signature),
+        chain: payload
+            .is_streaming()
+            .then(|| (key.clone(), scope.clone(), date, signature)),
         payload,
     })
 }
 
-/// The signature over everything in `view`, and the names of its headers.
+/// The signature over `view` with the headers given in place of its own, and their names.
 pub(crate) fn signature_of(
     view: &RequestView<'_>,
+    headers: &SortedHeaders<'_>,
     key: &SigningKey,
     scope: &Scope,
     date: &DateText,
     payload: PayloadMode,
 ) -> Result<(SignedHeaderNames, [u8; 32]), SignError> {
-    let headers = SortedHeaders::new(view.headers);
     let names = SignedHeaderNames::from_sorted(headers.names());
     let form = PathForm::Styled(PathStyle::for_service(scope.service()));
     let mut canonical = Vec::with_capacity(512);
-    write_request(&mut canonical, view, form, &headers, &names, None, payload).map_err(
+    write_request(&mut canonical, view, form, headers, &names, None, payload).map_err(
         |error| match error {
             // Every name comes from a header that is there.
             CanonicalError::Missing(_) | CanonicalError::Unsignable => SignError::Unsignable,
@@ -173,8 +168,9 @@ pub(crate) fn refuse_signed(view: &RequestView<'_>, set_by_us: &[&'static str]) 
     if view.values("host").next().is_none() {
         return Err(SignError::HostMissing);
     }
-    for name in set_by_us.iter().chain(&["authorization"]) {
-        if view.values(name).next().is_some() {
+    for (other, _) in view.headers {
+        let mut ours = set_by_us.iter().chain(&["authorization"]);
+        if let Some(name) = ours.find(|name| *name == other) {
             return Err(SignError::AlreadySigned { name });
         }
     }

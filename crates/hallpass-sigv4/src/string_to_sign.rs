@@ -21,17 +21,20 @@ pub(crate) fn request_signature(
     scope: &Scope,
     canonical_hash: &[u8; 32],
 ) -> [u8; 32] {
-    key.mac(pieces(ALGORITHM, date, scope, &[&to_hex(canonical_hash)]))
+    key.mac(&text(ALGORITHM, date, scope, &[&to_hex(canonical_hash)]))
 }
 
-/// The pieces of a string to sign: algorithm, date, scope, then `rest`, one a line.
-pub(crate) fn pieces<'a>(
-    algorithm: &'a str,
-    date: &'a DateText,
-    scope: &'a Scope,
-    rest: &'a [&'a [u8]],
-) -> impl Iterator<Item = &'a [u8]> {
-    let head: [&[u8]; 4] = [algorithm.as_bytes(), b"\n", date, b"\n"];
-    let tail = rest.iter().flat_map(|line| [b"\n".as_slice(), *line]);
-    head.into_iter().chain(scope.parts()).chain(tail)
+/// A string to sign: algorithm, date, scope, then `rest`, one a line.
+pub(crate) fn text(algorithm: &str, date: &DateText, scope: &Scope, rest: &[&[u8]]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(512);
+    text.extend_from_slice(algorithm.as_bytes());
+    text.push(b'\n');
+    text.extend_from_slice(date);
+    text.push(b'\n');
+    text.extend_from_slice(scope.as_str().as_bytes());
+    for line in rest {
+        text.push(b'\n');
+        text.extend_from_slice(line);
+    }
+    text
 }

@@ -4,8 +4,10 @@ mod bodies;
 mod chunks;
 mod differential;
 mod examples;
+mod post;
 mod properties;
 mod traps;
+mod v2;
 mod vectors;
 
 use crate::*;

@@ -48,24 +48,31 @@ impl VerifyOptions<'_> {
     }
 }
 
-/// Proof that the holder of a key signed this request. Only [`verify`] makes one.
+/// Proof that the holder of a key signed this request. Only the verifying functions of this crate make one.
 pub struct Verified {
-    presented: Presented,
-    payload: PayloadMode,
-    key: SigningKey,
+    pub(crate) access_key_id: AccessKeyId,
+    pub(crate) scope: Scope,
+    pub(crate) signed_headers: SignedHeaderNames,
+    pub(crate) form: AuthForm,
+    pub(crate) date: UnixSeconds,
+    pub(crate) session_token: Option<String>,
+    pub(crate) payload: PayloadMode,
+    /// For bodies with signed chunks only.
+    pub(crate) chunks: Option<ChunkVerifier>,
 }
 
 impl Verified {
     /// Whose key signed.
     #[must_use]
     pub fn access_key_id(&self) -> &AccessKeyId {
-        &self.presented.access_key_id
+        &self.access_key_id
     }
 
-    /// What the signature is good for.
+    /// What the signature is good for. A signature of version 2 names no region and no day: those are the served region
+    /// and the day of verification then.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.presented.scope
+        &self.scope
     }
 
     /// How the body is bound to the signature.
@@ -74,55 +81,52 @@ impl Verified {
         self.payload
     }
 
-    /// Header or presigned.
+    /// Header, presigned or form, and of which version.
     #[must_use]
     pub fn form(&self) -> AuthForm {
-        self.presented.form
+        self.form
     }
 
-    /// When the request was signed.
+    /// When the request was signed. A signature of version 2 does not tell; it is the instant of verification then.
     #[must_use]
     pub fn date(&self) -> UnixSeconds {
-        self.presented.date
+        self.date
     }
 
     /// The session token, signed with the request. That it belongs to the access key is the caller's to check.
     #[must_use]
     pub fn session_token(&self) -> Option<&str> {
-        self.presented.session_token.as_deref()
+        self.session_token.as_deref()
     }
 
     /// Whether the header `name` (lower-case) is covered by the signature.
     #[must_use]
     pub fn signed_header(&self, name: &str) -> bool {
-        self.presented.signed_headers.contains(name)
+        self.signed_headers.contains(name)
     }
 
     /// The names of all signed headers.
     #[must_use]
     pub fn signed_headers(&self) -> &SignedHeaderNames {
-        &self.presented.signed_headers
+        &self.signed_headers
     }
 
     /// The verifier of the body's chunks, when they are signed.
     #[must_use]
     pub fn chunk_verifier(&self) -> Option<ChunkVerifier> {
-        match self.payload {
-            PayloadMode::StreamingSigned | PayloadMode::StreamingSignedTrailer => Some(ChunkVerifier::new(
-                self.key.clone(),
-                self.presented.scope.clone(),
-                self.presented.date_text,
-                self.presented.signature,
-            )),
-            PayloadMode::Sha256(_) | PayloadMode::Unsigned | PayloadMode::StreamingUnsignedTrailer => None,
-        }
+        self.chunks.clone()
     }
 }
 
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
-            .field("presented", &self.presented)
+            .field("access_key_id", &self.access_key_id)
+            .field("scope", &self.scope)
+            .field("signed_headers", &self.signed_headers)
+            .field("form", &self.form)
+            .field("date", &self.date)
+            .field("session_token", &self.session_token.as_ref().map(|_| "redacted"))
             .field("payload", &self.payload)
             .finish_non_exhaustive()
     }
@@ -178,10 +182,19 @@ pub fn verify(
     let hosts = options.host_alternatives.iter().map(|host| Some(host.as_bytes()));
     for host in std::iter::once(None).chain(hosts) {
         if matches(styled, host)? || (as_sent && matches(PathForm::AsSent, host)?) {
+            let chunks = payload.has_signed_chunks().then(|| {
+                let seed = presented.signature;
+                ChunkVerifier::new(key.clone(), presented.scope.clone(), presented.date_text, seed)
+            });
             return Ok(Verified {
-                presented,
+                access_key_id: presented.access_key_id,
+                scope: presented.scope,
+                signed_headers: presented.signed_headers,
+                form: presented.form,
+                date: presented.date,
+                session_token: presented.session_token,
                 payload,
-                key: key.clone(),
+                chunks,
             });
         }
     }
@@ -234,7 +247,8 @@ fn check_time(presented: &Presented, now: UnixSeconds) -> Result<(), VerifyError
                 server: now,
             })
         }
-        AuthForm::Header | AuthForm::Presigned { .. } => Ok(()),
+        // `parse` makes the first two only; the others have their own rules of time.
+        AuthForm::Header | AuthForm::Presigned { .. } | AuthForm::PresignedV2 | AuthForm::PostForm => Ok(()),
     }
 }
 
@@ -246,8 +260,10 @@ fn check_signed_headers(headers: &SortedHeaders<'_>, signed: &SignedHeaderNames)
     }
     let mut listed = signed.iter().peekable();
     for name in headers.names() {
-        while listed.next_if(|other| *other < name).is_some() {}
-        let is_signed = listed.peek() == Some(&name);
+        let is_signed = listed.next_if_eq(&name).is_some() || {
+            while listed.next_if(|other| *other < name).is_some() {}
+            listed.next_if_eq(&name).is_some()
+        };
         if !is_signed && name.starts_with("x-amz-") && name != "x-amz-content-sha256" {
             return Err(VerifyError::HeaderNotSigned {
                 name: name.to_owned(),
@@ -266,7 +282,7 @@ fn payload_line(
     match (payload, declared, form.place()) {
         (Payload::Declared, Some(mode), _) => Ok(mode),
         (Payload::Declared, None, Place::Header) => Err(VerifyError::ContentHashMissing),
-        (Payload::Declared, None, Place::Query) => Ok(PayloadMode::Unsigned),
+        (Payload::Declared, None, Place::Query | Place::Form) => Ok(PayloadMode::Unsigned),
         (Payload::Body(digest), None, _) => Ok(PayloadMode::Sha256(digest)),
         (Payload::Body(digest), Some(mode), _) if mode == PayloadMode::Sha256(digest) => Ok(mode),
         (Payload::Body(_), Some(_), _) => Err(VerifyError::ContentHashMismatch),

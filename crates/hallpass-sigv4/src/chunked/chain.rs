@@ -2,7 +2,7 @@ use crate::date::DateText;
 use crate::key::SigningKey;
 use crate::payload::to_hex;
 use crate::scope::Scope;
-use crate::string_to_sign::{CHUNK_ALGORITHM, SHA256_OF_NOTHING, TRAILER_ALGORITHM, pieces};
+use crate::string_to_sign::{CHUNK_ALGORITHM, SHA256_OF_NOTHING, TRAILER_ALGORITHM, text};
 use hallpass_secret::constant_time_eq;
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl Chain {
         let lines: [&[u8]; 3] = [&previous, &nothing, &data];
         self.previous = self
             .key
-            .mac(pieces(CHUNK_ALGORITHM, &self.date, &self.scope, &lines));
+            .mac(&text(CHUNK_ALGORITHM, &self.date, &self.scope, &lines));
         self.previous
     }
 
@@ -48,7 +48,7 @@ impl Chain {
         let lines: [&[u8]; 2] = [&previous, &trailers];
         self.previous = self
             .key
-            .mac(pieces(TRAILER_ALGORITHM, &self.date, &self.scope, &lines));
+            .mac(&text(TRAILER_ALGORITHM, &self.date, &self.scope, &lines));
         self.previous
     }
 }

@@ -3,7 +3,7 @@
 use super::Request;
 use crate::canonical::{CanonicalError, PathForm, SortedHeaders, write_request};
 use crate::payload::to_hex;
-use crate::string_to_sign::{ALGORITHM, pieces, request_signature};
+use crate::string_to_sign::{ALGORITHM, request_signature, text as string_to_sign};
 use crate::*;
 use hallpass_secret::Secret;
 use hallpass_types::UnixSeconds;
@@ -115,10 +115,7 @@ fn check_stages(case: &Path, form: &str, context: &Context, canonical: &str) {
     let date = context.date.amz_date().as_bytes().try_into().unwrap();
     let digits = to_hex(&hash);
     let lines: [&[u8]; 1] = [&digits];
-    let string: Vec<u8> = pieces(ALGORITHM, &date, &context.scope, &lines)
-        .flatten()
-        .copied()
-        .collect();
+    let string = string_to_sign(ALGORITHM, &date, &context.scope, &lines);
     assert_eq!(
         String::from_utf8(string).unwrap(),
         read(case, &format!("{form}-string-to-sign.txt")),

@@ -1,0 +1,138 @@
+//! One request to another service than S3, from authenticated to answered: `Authenticated` → `ApiRequest` → `Permit` →
+//! `ApiForward`.
+
+use crate::{Authenticated, Connection, Facts, Gateway, Refusal, RequestHead, request_context};
+use bytes::Bytes;
+use hallpass_access::{ActionOn, authorize_on};
+use hallpass_apiroute::{ApiHead, ApiRequest, route};
+use hallpass_types::UnixSeconds;
+use hallpass_upstream::{ApiForward, Body};
+use std::time::Instant;
+
+/// One request, as the front door hands it over: its body has been read, since the signature is over it.
+pub struct Input {
+    /// Proof of who sent it.
+    pub authenticated: Authenticated,
+    /// What it means, as far as the head tells.
+    pub request: ApiRequest,
+    /// What was signed.
+    pub head: RequestHead,
+    /// Method, target and headers for the upstream.
+    pub parts: http::request::Parts,
+    /// The body, of which the signature holds the hash.
+    pub body: Bytes,
+    /// How it reached us.
+    pub connection: Connection,
+    /// When.
+    pub now: UnixSeconds,
+}
+
+/// Finds out what a request to `service` means.
+///
+/// # Errors
+/// [`Refusal`] for what AWS's models do not know.
+pub fn understand(service: &str, head: &RequestHead) -> Result<ApiRequest, Refusal> {
+    let fields = head.fields();
+    let head = ApiHead {
+        service,
+        method: head.method.as_str(),
+        path: &head.path,
+        query: head.query.as_deref(),
+        headers: &fields,
+    };
+    route(&head).map_err(refused)
+}
+
+/// Serves one request.
+///
+/// # Errors
+/// [`Refusal`]: no upstream, unknown request, denied, upstream failed.
+pub async fn handle(
+    gateway: &Gateway,
+    input: Input,
+    facts: &mut Facts,
+) -> Result<http::Response<Body>, Refusal> {
+    let Input {
+        authenticated,
+        mut request,
+        head,
+        mut parts,
+        body,
+        connection,
+        now,
+    } = input;
+    let caller = authenticated.caller();
+    let service = request.service();
+    let region = authenticated.verified().scope().region().to_owned();
+    request.read_body(&body).map_err(refused)?;
+    facts.note_api(&request);
+    let Some(upstream) = gateway.upstream_for_api(service, caller) else {
+        return Err(not_served(service));
+    };
+    facts.upstream = Some(upstream.name().to_owned());
+
+    let owner = upstream.account().unwrap_or(gateway.account);
+    let (bundle, role_tags) = gateway.policies.policies_for(caller);
+    let mut context = request_context(
+        caller,
+        Some(authenticated.verified()),
+        &head,
+        connection,
+        &gateway.config.networks,
+        &role_tags,
+        &region,
+        now,
+    );
+    context.set("aws:ResourceAccount", owner.as_str());
+    let mut actions = request.actions(&region, owner.as_str());
+    for action in &mut actions {
+        action.resource_account = Some(owner);
+    }
+    facts.resources = actions.iter().map(|action| action.resource.clone()).collect();
+    let on_resource = |action: &ActionOn| Some(gateway.resources.policy(&action.resource)?.group.clone());
+    let permit = authorize_on(caller, actions, &context, &bundle, on_resource)?;
+    facts.note_permit(&permit);
+
+    // A parameter in a header counts only if the client signed it.
+    let signed = |name: &str| authenticated.verified().signed_header(name);
+    let unsigned: Vec<_> = parts
+        .headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-amz") && !signed(name.as_str()))
+        .cloned()
+        .collect();
+    for name in unsigned {
+        parts.headers.remove(name);
+    }
+    let forward = ApiForward {
+        permit,
+        service: service.to_owned(),
+        endpoint_prefix: request.endpoint_prefix().to_owned(),
+        region,
+        head: parts,
+        body,
+        is_repeatable: !request.is_write(),
+        now,
+    };
+    let asked = Instant::now();
+    let answer = upstream.serve_api(forward).await;
+    facts.upstream_took = Some(asked.elapsed());
+    answer.map_err(|error| {
+        let mut refusal = Refusal::caller(error.code, error.status, error.message);
+        refusal.headers = error.headers;
+        refusal
+    })
+}
+
+/// The refusal of a service that no upstream has.
+#[must_use]
+pub fn not_served(service: &str) -> Refusal {
+    let message = format!("No upstream here serves {service}.");
+    Refusal::caller("UnknownOperationException", 400, message)
+        .with_detail("name the service in an [[upstream]] of hallpass.toml")
+}
+
+fn refused(error: hallpass_apiroute::RouteError) -> Refusal {
+    let (code, status) = error.code();
+    Refusal::caller(code, status, error.to_string())
+}
