@@ -1,0 +1,251 @@
+"""Other services than S3 through boto3 and the gateway, in front of moto as a whole AWS: each protocol, each service whose
+resources are known, denials in the service's own words, and the record."""
+import base64
+import json
+import os
+import subprocess
+
+import pytest
+from botocore.exceptions import ClientError
+
+from house import TOOLS, House, Wire, wait_for
+from test_document_003 import free_port
+
+SERVICES = ["sqs", "sns", "dynamodb", "kms", "secretsmanager", "ssm", "lambda", "logs", "monitoring", "kinesis", "events",
+            "states", "ecr", "route53", "batch"]
+
+
+class Moto:
+    """An AWS that is not ours, on loopback."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        self.log = open(folder / "moto.log", "ab")
+        self.process = subprocess.Popen(
+            [TOOLS / "python-moto/bin/moto_server", "-H", "127.0.0.1", "-p", str(self.port)],
+            env={"PATH": os.environ["PATH"], "HOME": str(folder)}, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+
+        def is_live():
+            import urllib.request
+            assert self.process.poll() is None, (folder / "moto.log").read_text()
+            try:
+                return urllib.request.urlopen(self.endpoint + "/moto-api/data.json", timeout=1).status == 200
+            except OSError:
+                return False
+
+        wait_for(is_live, "moto being ready", 60)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory):
+    running = Moto(tmp_path_factory.mktemp("moto"))
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def wire(moto):
+    tap = Wire(moto.port)
+    yield tap
+    tap.close()
+
+
+@pytest.fixture(scope="module")
+def house(wire, tmp_path_factory):
+    keys = tmp_path_factory.mktemp("keys") / "credentials"
+    keys.write_text("[moto]\naws_access_key_id = AKIAREALREALREALREAL\naws_secret_access_key = the-real-secret\n")
+    running = House(config=f"""
+[[upstream]]
+name = "cloud"
+services = {json.dumps(SERVICES)}
+endpoint = "{wire.endpoint}"
+credentials = {{ file = "{keys}", profile = "moto" }}
+""")
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def guest(house):
+    """A user with whatever policy is given: call it to get boto3 clients."""
+    iam = house.boto("iam")
+    iam.create_user(UserName="guest")
+    key = iam.create_access_key(UserName="guest")["AccessKey"]
+
+    def client(service, *statements, **config):
+        iam.put_user_policy(UserName="guest", PolicyName="p", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement} if "Effect" not in statement else statement
+                                                   for statement in statements]}))
+        return house.boto(service, key=(key["AccessKeyId"], key["SecretAccessKey"]), **config)
+
+    return client
+
+
+def denied(call, **parameters):
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    error = caught.value.response["Error"]
+    assert "AccessDenied" in error["Code"] or "NotAuthorized" in error["Code"], error
+    assert "is not authorized to perform" in error["Message"], error
+    return error
+
+
+def account(house):
+    return house.ready["account"]
+
+
+def test_queues(house, guest):
+    admin = house.boto("sqs")
+    url = admin.create_queue(QueueName="jobs")["QueueUrl"]
+    admin.create_queue(QueueName="secret")
+    arn = admin.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sqs = guest("sqs", {"Action": ["sqs:SendMessage", "sqs:ReceiveMessage"], "Resource": arn})
+    sqs.send_message(QueueUrl=url, MessageBody="work")
+    assert sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "a"}, {"Id": "2", "MessageBody": "b"}])["Successful"]
+    assert sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "work"
+    error = denied(sqs.send_message, QueueUrl=url.replace("jobs", "secret"), MessageBody="x")
+    assert "sqs:SendMessage" in error["Message"] and arn.replace("jobs", "secret") in error["Message"]
+    denied(sqs.delete_queue, QueueUrl=url)
+    denied(sqs.list_queues)
+    record = house.records(eventSource="sqs.amazonaws.com", eventName="SendMessage")
+    assert record[-1]["errorCode"] and record[0]["resources"][0]["ARN"] == arn
+    assert record[0]["additionalEventData"]["hallpass"]["upstream"] == "cloud"
+    why = house.hallpass("why", record[0]["requestID"]).stdout
+    assert "sqs:SendMessage" in why
+
+
+def test_topics_speak_the_query_protocol(house, guest):
+    admin = house.boto("sns")
+    arn = admin.create_topic(Name="news")["TopicArn"]
+    sns = guest("sns", {"Action": "sns:Publish", "Resource": arn})
+    assert sns.publish(TopicArn=arn, Message="m")["MessageId"]
+    assert sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=[{"Id": "1", "Message": "a"}])["Successful"]
+    denied(sns.publish, TopicArn=arn.replace("news", "other"), Message="m")
+    denied(sns.delete_topic, TopicArn=arn)
+
+
+def test_tables_by_item_and_leading_key(house, guest):
+    admin = house.boto("dynamodb")
+    admin.create_table(TableName="t", KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}], BillingMode="PAY_PER_REQUEST",
+                       AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])
+    arn = f"arn:aws:dynamodb:us-east-1:{account(house)}:table/t"
+    item = lambda key: {"k": {"S": key}, "v": {"S": "x"}}
+    db = guest("dynamodb", {"Action": ["dynamodb:PutItem", "dynamodb:GetItem"], "Resource": arn, "Condition": {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["mine"]}}})
+    db.put_item(TableName="t", Item=item("mine"))
+    assert db.get_item(TableName="t", Key={"k": {"S": "mine"}})["Item"]["v"] == {"S": "x"}
+    denied(db.get_item, TableName="t", Key={"k": {"S": "yours"}})
+    denied(db.delete_item, TableName="t", Key={"k": {"S": "mine"}})
+    db = guest("dynamodb", {"Action": "dynamodb:PutItem", "Resource": arn})
+    db.transact_write_items(TransactItems=[{"Put": {"TableName": "t", "Item": item("a")}}])
+    denied(db.transact_write_items, TransactItems=[{"Delete": {"TableName": "t", "Key": {"k": {"S": "a"}}}}])
+    denied(db.execute_statement, Statement="SELECT * FROM t")
+
+
+def test_keys_secrets_and_parameters(house, guest):
+    key = house.boto("kms").create_key()["KeyMetadata"]["KeyId"]
+    kms = guest("kms", {"Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": f"arn:aws:kms:us-east-1:{account(house)}:key/{key}",
+                        "Condition": {"StringEquals": {"kms:EncryptionContext:team": "blue"}}})
+    sealed = kms.encrypt(KeyId=key, Plaintext=b"p", EncryptionContext={"team": "blue"})["CiphertextBlob"]
+    assert kms.decrypt(KeyId=key, CiphertextBlob=sealed, EncryptionContext={"team": "blue"})["Plaintext"] == b"p"
+    denied(kms.encrypt, KeyId=key, Plaintext=b"p", EncryptionContext={"team": "red"})
+    denied(kms.describe_key, KeyId=key)
+
+    admin = house.boto("secretsmanager")
+    arn = admin.create_secret(Name="db", SecretString="s3cret")["ARN"]
+    secrets = guest("secretsmanager", {"Action": "secretsmanager:GetSecretValue", "Resource": arn})
+    assert secrets.get_secret_value(SecretId=arn)["SecretString"] == "s3cret"
+    denied(secrets.put_secret_value, SecretId=arn, SecretString="x")
+
+    house.boto("ssm").put_parameter(Name="/app/url", Value="u", Type="String")
+    ssm = guest("ssm", {"Action": "ssm:GetParameter*", "Resource": f"arn:aws:ssm:us-east-1:{account(house)}:parameter/app/*"})
+    assert ssm.get_parameter(Name="/app/url")["Parameter"]["Value"] == "u"
+    denied(ssm.get_parameter, Name="/other/url")
+    denied(ssm.get_parameters, Names=["/app/url", "/other/url"])
+
+
+def test_functions_speak_rest(house, guest):
+    arn = f"arn:aws:lambda:us-east-1:{account(house)}:function:work"
+    functions = guest("lambda", {"Action": "lambda:GetFunction", "Resource": arn})
+    with pytest.raises(ClientError) as caught:
+        functions.get_function(FunctionName="work")
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException", "allowed, and not there"
+    denied(functions.get_function, FunctionName="other")
+    denied(functions.invoke, FunctionName="work", Payload=b"{}")
+    denied(functions.list_functions)
+
+
+def test_logs_and_metrics(house, guest):
+    arn = f"arn:aws:logs:us-east-1:{account(house)}:log-group:app:*"
+    logs = guest("logs", {"Action": ["logs:CreateLogGroup", "logs:DescribeLogGroups"], "Resource": "*"},
+                 {"Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": arn})
+    logs.create_log_group(logGroupName="app")
+    logs.create_log_stream(logGroupName="app", logStreamName="s")
+    logs.put_log_events(logGroupName="app", logStreamName="s", logEvents=[{"timestamp": 1, "message": "m"}])
+    denied(logs.create_log_stream, logGroupName="other", logStreamName="s")
+    metrics = guest("cloudwatch", {"Action": "cloudwatch:PutMetricData", "Resource": "*", "Condition": {
+        "StringEquals": {"cloudwatch:namespace": "app"}}})
+    metrics.put_metric_data(Namespace="app", MetricData=[{"MetricName": "m", "Value": 1}])
+    denied(metrics.put_metric_data, Namespace="other", MetricData=[{"MetricName": "m", "Value": 1}])
+
+
+def test_rest_xml_and_streams(house, guest):
+    zones = guest("route53", {"Action": "route53:ListHostedZones", "Resource": "*"})
+    assert zones.list_hosted_zones()["HostedZones"] == []
+    denied(zones.create_hosted_zone, Name="example.com", CallerReference="1")
+    house.boto("kinesis").create_stream(StreamName="s", ShardCount=1)
+    kinesis = guest("kinesis", {"Action": "kinesis:PutRecord", "Resource": f"arn:aws:kinesis:us-east-1:{account(house)}:stream/s"})
+    kinesis.put_record(StreamName="s", Data=b"d", PartitionKey="p")
+    denied(kinesis.put_record, StreamName="other", Data=b"d", PartitionKey="p")
+
+
+def test_where_the_resource_is_not_known_only_a_star_allows_and_any_denial_denies(house, guest):
+    batch = guest("batch", {"Action": "batch:*", "Resource": "arn:aws:batch:*:*:*"})
+    denied(batch.cancel_job, jobId="j", reason="r")
+    batch = guest("batch", {"Action": "batch:*", "Resource": "*"},
+                  {"Effect": "Deny", "Action": "batch:CancelJob", "Resource": "arn:aws:batch:us-east-1:1:job/production"})
+    denied(batch.cancel_job, jobId="j", reason="r")
+
+
+def test_what_no_upstream_has_and_no_model_knows_is_refused_here(house, wire):
+    before = len(wire.sent)
+    for service, call in [("glue", lambda c: c.get_databases()), ("translate", lambda c: c.list_terminologies())]:
+        with pytest.raises(ClientError) as caught:
+            call(house.boto(service))
+        assert caught.value.response["Error"]["Code"] == "UnknownOperationException", caught.value
+    sqs = house.boto("sqs")
+    sqs.meta.events.register("before-sign.sqs.ListQueues", lambda request, **_: request.headers.replace_header(
+        "X-Amz-Target", "AmazonSQS.MakeCoffee") if "X-Amz-Target" in request.headers else None)
+    with pytest.raises(ClientError) as caught:
+        sqs.list_queues()
+    assert "Unknown" in caught.value.response["Error"]["Code"] or "Invalid" in caught.value.response["Error"]["Code"]
+    assert len(wire.sent) == before, "nothing of it went on"
+
+
+def test_the_cloud_sees_the_real_key_and_the_client_never_does(house, wire):
+    admin = house.admin_key()
+    house.boto("sqs").list_queues()
+    sent = bytes(wire.sent)
+    assert b"AKIAREALREALREALREAL" in sent and admin[0].encode() not in sent and admin[1].encode() not in sent
+    assert "the-real-secret" not in (house.path / "log").read_text()
+    for file in (house.data / "audit").glob("*.jsonl"):
+        assert "the-real-secret" not in file.read_text()
+
+
+def test_a_wrong_signature_is_told_in_each_protocol_s_words(house):
+    key = (house.admin_key()[0], "wrong" * 8)
+    for service, call, code in [
+        ("dynamodb", lambda c: c.list_tables(), "InvalidSignatureException"),
+        ("lambda", lambda c: c.list_functions(), "InvalidSignatureException"),
+        ("sns", lambda c: c.list_topics(), "SignatureDoesNotMatch"),
+        ("sqs", lambda c: c.list_queues(), "SignatureDoesNotMatch"),
+    ]:
+        with pytest.raises(ClientError) as caught:
+            call(house.boto(service, key=key))
+        assert caught.value.response["Error"]["Code"] in (code, "InvalidSignatureException"), (service, caught.value)
