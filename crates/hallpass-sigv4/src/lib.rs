@@ -20,6 +20,7 @@ mod scope;
 mod sign;
 mod string_to_sign;
 mod v2;
+mod v4a;
 mod verify;
 
 pub use body::{BodyCheck, BodyOptions};
@@ -40,6 +41,10 @@ pub use presign::{presign, presign_with_key};
 pub use scope::{Scope, ScopeError};
 pub use sign::{SignedHeaders, SigningCredentials, sign, sign_with_key};
 pub use v2::{PresentedV2, parse_v2_query, verify_v2};
+pub use v4a::{
+    EcdsaKey, EcdsaVerifyingKey, KeyDerivationError, PresentedV4a, RegionSet, parse_v4a, presign_v4a,
+    sign_v4a, sign_v4a_with_key, verify_v4a,
+};
 pub use verify::{Verified, VerifyOptions, verify};
 
 #[cfg(test)]
