@@ -2,7 +2,9 @@
 //!
 //! [`parse()`] finds the authentication of a request, [`verify()`] turns it into a [`Verified`] (the only proof there
 //! is), [`sign()`] and [`presign()`] make signatures with the same canonical form, and [`BodyCheck`] proves a body
-//! while it passes. No I/O, no clock, no randomness, no HTTP library: all of it is arguments.
+//! while it passes. [`parse_v2_query()`], [`parse_v4a()`] and [`parse_post()`] are the other forms' own ways to the same
+//! proof, for callers that accept them. No I/O, no clock, no HTTP library: all of it is arguments. No randomness, but
+//! for the nonces of version 4a's signatures, which the library that makes them draws.
 
 mod body;
 mod canonical;
