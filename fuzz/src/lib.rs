@@ -2,6 +2,7 @@
 
 #[path = "../../crates/hallpass-policy/tests/reference/mod.rs"]
 pub mod reference;
+pub mod sigv4;
 
 use arbitrary::{Result, Unstructured};
 use hallpass_policy::{Context, NamedPolicy, Policy, PolicyGroup, PolicyKind, PrincipalInfo};

@@ -6,7 +6,15 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-const TARGETS: [&str; 4] = ["document", "decide", "compare", "lint"];
+const TARGETS: [&str; 7] = [
+    "document",
+    "decide",
+    "compare",
+    "lint",
+    "authorization",
+    "chunked",
+    "post_form",
+];
 const SECONDS_DEFAULT: &str = "1800";
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

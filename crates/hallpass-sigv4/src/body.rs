@@ -87,7 +87,9 @@ impl BodyCheck {
             PayloadMode::Unsigned
             | PayloadMode::StreamingSigned
             | PayloadMode::StreamingSignedTrailer
-            | PayloadMode::StreamingUnsignedTrailer => None,
+            | PayloadMode::StreamingUnsignedTrailer
+            | PayloadMode::StreamingEcdsa
+            | PayloadMode::StreamingEcdsaTrailer => None,
         };
         Ok(Self {
             length,
@@ -229,10 +231,8 @@ fn anonymous_mode(view: &RequestView<'_>) -> Result<PayloadMode, BodyError> {
         return Ok(PayloadMode::Unsigned);
     };
     match PayloadMode::parse(value) {
-        Ok(PayloadMode::StreamingSigned | PayloadMode::StreamingSignedTrailer) | Err(_) => {
-            Err(BodyError::ContentHashInvalid)
-        }
-        Ok(mode) => Ok(mode),
+        Ok(mode) if !mode.has_hmac_chunks() && !mode.has_ecdsa_chunks() => Ok(mode),
+        Ok(_) | Err(_) => Err(BodyError::ContentHashInvalid),
     }
 }
 
@@ -296,8 +296,13 @@ fn trailer_algorithm(
         return Ok(None);
     };
     match mode {
-        PayloadMode::StreamingSignedTrailer | PayloadMode::StreamingUnsignedTrailer => {}
-        PayloadMode::Sha256(_) | PayloadMode::Unsigned | PayloadMode::StreamingSigned => {
+        PayloadMode::StreamingSignedTrailer
+        | PayloadMode::StreamingUnsignedTrailer
+        | PayloadMode::StreamingEcdsaTrailer => {}
+        PayloadMode::Sha256(_)
+        | PayloadMode::Unsigned
+        | PayloadMode::StreamingSigned
+        | PayloadMode::StreamingEcdsa => {
             return Err(BodyError::TrailerHeader);
         }
     }

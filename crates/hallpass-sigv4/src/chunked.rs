@@ -5,6 +5,7 @@ mod decoder;
 mod signer;
 mod trailer;
 
+pub(crate) use chain::Chain;
 pub use chain::ChunkVerifier;
 pub use decoder::ChunkedDecoder;
 pub(crate) use decoder::HeldByte;
@@ -17,7 +18,8 @@ pub(crate) const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
 /// Bounds on the framing, so that a stranger's body costs constant memory. Reaching one is an error, never a cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkLimits {
-    /// Longest line before a chunk, without its CR LF. Default 128: sixteen digits and a signature are 97.
+    /// Longest line before a chunk, without its CR LF. Default 192: sixteen digits and a signature are 97, or 177 in
+    /// version 4a.
     pub size_line_bytes: usize,
     /// Largest chunk. Default 5 GiB, S3's largest single upload: the Go SDK sends a whole body as one chunk.
     pub chunk_bytes: u64,
@@ -30,7 +32,7 @@ pub struct ChunkLimits {
 impl Default for ChunkLimits {
     fn default() -> Self {
         Self {
-            size_line_bytes: 128,
+            size_line_bytes: 192,
             chunk_bytes: 5 << 30,
             trailer_count: 8,
             trailer_bytes: 4096,

@@ -98,6 +98,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn the_ends_of_every_year_are_printed_as_the_general_printer_prints_them() {
+        for year in 1..=9999 {
+            let first = days_before(year, 1, 1) * SECONDS_PER_DAY;
+            for date in [UnixSeconds(first - 1), UnixSeconds(first)] {
+                assert_eq!(as_str(&text(date)), date.amz_date());
+            }
+        }
+        let beyond = days_before(9999, 12, 31) * SECONDS_PER_DAY + SECONDS_PER_DAY;
+        assert_eq!(&text(UnixSeconds(beyond)), b"19700101T000000Z");
+        assert_eq!(&text(UnixSeconds(i64::MIN)), b"19700101T000000Z");
+        assert_eq!(&text(UnixSeconds(i64::MAX)), b"19700101T000000Z");
+    }
+
     proptest! {
         #[test]
         fn dates_are_read_as_the_general_parser_reads_them(

@@ -68,8 +68,8 @@ pub enum ParseError {
     /// deployment asks for it.
     #[error("signature version 2 is not supported; use AWS4-HMAC-SHA256")]
     SignatureV2,
-    /// Signature version 4a (ECDSA): known, not implemented.
-    #[error("signature version 4a is not implemented")]
+    /// Signature version 4a (ECDSA), which [`parse_v4a`](crate::parse_v4a()) reads where a caller serves it.
+    #[error("signature version 4a is not accepted here")]
     SignatureV4a,
     /// Any other scheme (`Basic`, `Bearer`, …).
     #[error("the authorization scheme is not supported; use AWS4-HMAC-SHA256")]
@@ -191,8 +191,8 @@ pub enum VerifyError {
     /// `x-amz-content-sha256` is none of the known forms, or appears twice.
     #[error("x-amz-content-sha256 must be a sha-256 in hexadecimal or one of the payload keywords")]
     ContentHashInvalid,
-    /// One of the ECDSA (signature version 4a) payload forms: known, not implemented.
-    #[error("ecdsa-signed payloads are not implemented")]
+    /// Chunks said to be signed with another version of the signature than the request.
+    #[error("the chunks are signed with another algorithm than the request")]
     EcdsaPayload,
     /// `x-amz-content-sha256` is not the hash of the body.
     #[error("x-amz-content-sha256 does not match the body")]
@@ -245,7 +245,7 @@ impl VerifyError {
             | Self::SignedHeaderMissing { .. } => ("AccessDenied", 403),
             Self::ContentHashMissing => ("InvalidRequest", 400),
             Self::ContentHashInvalid => ("InvalidArgument", 400),
-            Self::EcdsaPayload => ("NotImplemented", 501),
+            Self::EcdsaPayload => ("InvalidArgument", 400),
             Self::ContentHashMismatch => ("XAmzContentSHA256Mismatch", 400),
             Self::Unsignable | Self::RepeatedHeader { .. } => ("InvalidRequest", 400),
             Self::PolicyDocument(_) => ("InvalidPolicyDocument", 400),

@@ -57,7 +57,7 @@ impl fmt::Debug for SigningKey {
 }
 
 /// HMAC's own key rule (RFC 2104), spelled out because the fixed-size constructor is the one that cannot fail.
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
+pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
     let mut block = [0u8; BLOCK_BYTES];
     if key.len() > BLOCK_BYTES {
         let digest = Sha256::digest(key);

@@ -2,7 +2,9 @@
 //!
 //! [`parse()`] finds the authentication of a request, [`verify()`] turns it into a [`Verified`] (the only proof there
 //! is), [`sign()`] and [`presign()`] make signatures with the same canonical form, and [`BodyCheck`] proves a body
-//! while it passes. No I/O, no clock, no randomness, no HTTP library: all of it is arguments.
+//! while it passes. [`parse_v2_query()`], [`parse_v4a()`] and [`parse_post()`] are the other forms' own ways to the same
+//! proof, for callers that accept them. No I/O, no clock, no HTTP library: all of it is arguments. No randomness, but
+//! for the nonces of version 4a's signatures, which the library that makes them draws.
 
 mod body;
 mod canonical;
@@ -20,6 +22,7 @@ mod scope;
 mod sign;
 mod string_to_sign;
 mod v2;
+mod v4a;
 mod verify;
 
 pub use body::{BodyCheck, BodyOptions};
@@ -40,6 +43,10 @@ pub use presign::{presign, presign_with_key};
 pub use scope::{Scope, ScopeError};
 pub use sign::{SignedHeaders, SigningCredentials, sign, sign_with_key};
 pub use v2::{PresentedV2, parse_v2_query, verify_v2};
+pub use v4a::{
+    EcdsaKey, EcdsaVerifyingKey, KeyDerivationError, PresentedV4a, RegionSet, parse_v4a, presign_v4a,
+    sign_v4a, sign_v4a_with_key, verify_v4a,
+};
 pub use verify::{Verified, VerifyOptions, verify};
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-use crate::EXPIRES_SECONDS_MAX;
+mod parameters;
+
 use crate::canonical::RequestView;
 use crate::date::{self, DateText};
 use crate::error::ParseError;
 use crate::payload::parse_hex;
 use crate::query;
 use crate::scope::{Scope, TERMINATOR};
-use crate::string_to_sign::ALGORITHM;
+use crate::string_to_sign::{ALGORITHM, ECDSA_ALGORITHM};
 use hallpass_types::{AccessKeyId, UnixSeconds};
+use parameters::{QueryAuth, from_query};
 use std::fmt;
 
 /// The parameters of query authentication, in the order of [`QueryAuth`].
@@ -19,7 +21,6 @@ pub(crate) const PARAMETERS: [&str; 7] = [
     query::SIGNATURE,
     "X-Amz-Security-Token",
 ];
-const SIGV4A: &str = "AWS4-ECDSA-P256-SHA256";
 
 /// Where a request carries its authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,8 +187,8 @@ pub fn parse(view: &RequestView<'_>) -> Result<Option<Presented>, ParseError> {
     let in_query = QueryAuth::find(view.query.unwrap_or_default())?;
     match (authorization, in_query) {
         (Some(_), Some(_)) => Err(ParseError::HeaderAndQuery),
-        (Some(value), None) => from_header(view, value).map(Some),
-        (None, Some(found)) => from_query(view, found).map(Some),
+        (Some(value), None) => from_header(view, value, Algorithm::Hmac)?.hmac().map(Some),
+        (None, Some(found)) => from_query(view, found, Algorithm::Hmac)?.hmac().map(Some),
         (None, None) => match header_text(view, "x-amz-security-token")? {
             Some(_) => Err(ParseError::TokenWithoutSignature),
             None => Ok(None),
@@ -209,7 +210,79 @@ pub(crate) fn header_text<'a>(
     })
 }
 
-fn from_header(view: &RequestView<'_>, value: &[u8]) -> Result<Presented, ParseError> {
+/// Which version of the signature is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Hmac,
+    Ecdsa,
+}
+
+impl Algorithm {
+    /// The scheme is this version's.
+    fn accept(self, scheme: &str) -> Result<(), ParseError> {
+        match (self, scheme) {
+            (Self::Hmac, ALGORITHM) | (Self::Ecdsa, ECDSA_ALGORITHM) => Ok(()),
+            (_, "AWS") => Err(ParseError::SignatureV2),
+            (Self::Hmac, ECDSA_ALGORITHM) => Err(ParseError::SignatureV4a),
+            _ => Err(ParseError::UnsupportedAlgorithm),
+        }
+    }
+
+    fn credential(self, text: &str) -> Option<(AccessKeyId, Scope)> {
+        match self {
+            Self::Hmac => parse_credential(text),
+            Self::Ecdsa => parse_regionless(text),
+        }
+    }
+}
+
+/// What both versions carry, the signature as its text.
+pub(crate) struct Parts {
+    pub(crate) access_key_id: AccessKeyId,
+    pub(crate) scope: Scope,
+    pub(crate) signed_headers: SignedHeaderNames,
+    pub(crate) form: AuthForm,
+    pub(crate) date: UnixSeconds,
+    pub(crate) date_text: DateText,
+    pub(crate) session_token: Option<String>,
+    pub(crate) signature: String,
+}
+
+impl Parts {
+    fn hmac(self) -> Result<Presented, ParseError> {
+        let signature = parse_hex(self.signature.as_bytes()).ok_or(ParseError::Malformed {
+            place: self.form.place(),
+            part: "Signature",
+        })?;
+        Ok(Presented {
+            access_key_id: self.access_key_id,
+            scope: self.scope,
+            signed_headers: self.signed_headers,
+            form: self.form,
+            date: self.date,
+            session_token: self.session_token,
+            signature,
+            date_text: self.date_text,
+        })
+    }
+}
+
+/// The parts of a version 4a request; `None` when it carries none, or those of another version, which
+/// [`parse`] answers for.
+pub(crate) fn ecdsa_parts(view: &RequestView<'_>) -> Result<Option<Parts>, ParseError> {
+    match parse(view) {
+        Err(ParseError::SignatureV4a) => {}
+        _ => return Ok(None),
+    }
+    let in_query = QueryAuth::find(view.query.unwrap_or_default())?;
+    match (view.values("authorization").next(), in_query) {
+        (Some(value), None) => from_header(view, value, Algorithm::Ecdsa).map(Some),
+        (None, Some(found)) => from_query(view, found, Algorithm::Ecdsa).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn from_header(view: &RequestView<'_>, value: &[u8], algorithm: Algorithm) -> Result<Parts, ParseError> {
     let malformed = |part| ParseError::Malformed {
         place: Place::Header,
         part,
@@ -218,12 +291,7 @@ fn from_header(view: &RequestView<'_>, value: &[u8]) -> Result<Presented, ParseE
         .map_err(|_| malformed("Authorization"))?
         .trim();
     let (scheme, rest) = split_once(text, b' ').unwrap_or((text, ""));
-    match scheme {
-        ALGORITHM => {}
-        "AWS" => return Err(ParseError::SignatureV2),
-        SIGV4A => return Err(ParseError::SignatureV4a),
-        _ => return Err(ParseError::UnsupportedAlgorithm),
-    }
+    algorithm.accept(scheme)?;
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
     for piece in rest.split(',') {
         let (name, value) = split_once(piece.trim(), b'=').ok_or(malformed("Authorization"))?;
@@ -238,16 +306,14 @@ fn from_header(view: &RequestView<'_>, value: &[u8]) -> Result<Presented, ParseE
         }
     }
     let (access_key_id, scope) = credential
-        .and_then(parse_credential)
+        .and_then(|text| algorithm.credential(text))
         .ok_or(malformed("Credential"))?;
     let signed_headers = signed_headers
         .and_then(SignedHeaderNames::parse)
         .ok_or(malformed("SignedHeaders"))?;
-    let signature = signature
-        .and_then(|text| parse_hex(text.as_bytes()))
-        .ok_or(malformed("Signature"))?;
+    let signature = signature.ok_or(malformed("Signature"))?.to_owned();
     let (date, date_text) = header_date(view)?;
-    Ok(Presented {
+    Ok(Parts {
         access_key_id,
         scope,
         signed_headers,
@@ -288,106 +354,11 @@ pub(crate) fn parse_credential(text: &str) -> Option<(AccessKeyId, Scope)> {
     Some((access_key_id, Scope::from_parts(date, region, service).ok()?))
 }
 
-/// The decoded values of [`PARAMETERS`], where present.
-#[derive(Default)]
-struct QueryAuth([Option<String>; PARAMETERS.len()]);
-
-impl QueryAuth {
-    fn find(query: &str) -> Result<Option<Self>, ParseError> {
-        if query.is_empty() {
-            return Ok(None);
-        }
-        let mut found = Self::default();
-        let mut any = false;
-        for (raw_name, raw_value) in query::pairs(query) {
-            let decoded;
-            let name = if raw_name.contains(['%', '+']) {
-                decoded = query::decode(raw_name);
-                decoded.as_slice()
-            } else {
-                raw_name.as_bytes()
-            };
-            if name == b"AWSAccessKeyId" || name == b"Signature" {
-                return Err(ParseError::SignatureV2);
-            }
-            let known = PARAMETERS.iter().zip(&mut found.0);
-            for (parameter, slot) in known {
-                if !name.eq_ignore_ascii_case(parameter.as_bytes()) {
-                    continue;
-                }
-                let malformed = ParseError::Malformed {
-                    place: Place::Query,
-                    part: parameter,
-                };
-                // Another spelling would be authentication to one reader and decoration to the next.
-                if name != parameter.as_bytes() {
-                    return Err(malformed);
-                }
-                let value = String::from_utf8(query::decode(raw_value)).map_err(|_| malformed)?;
-                if slot.replace(value).is_some() {
-                    return Err(ParseError::RepeatedParameter { name: parameter });
-                }
-                any = true;
-            }
-        }
-        Ok(any.then_some(found))
-    }
-}
-
-fn from_query(view: &RequestView<'_>, found: QueryAuth) -> Result<Presented, ParseError> {
-    let [
-        algorithm,
-        credential,
-        date,
-        expires,
-        signed_headers,
-        signature,
-        token,
-    ] = found.0;
-    let [
-        algorithm_name,
-        credential_name,
-        date_name,
-        expires_name,
-        headers_name,
-        signature_name,
-        _,
-    ] = PARAMETERS;
-    let need = |value: Option<String>, name| value.ok_or(ParseError::MissingParameter { name });
-    let malformed = |part| ParseError::Malformed {
-        place: Place::Query,
-        part,
-    };
-    match need(algorithm, algorithm_name)?.as_str() {
-        ALGORITHM => {}
-        SIGV4A => return Err(ParseError::SignatureV4a),
-        _ => return Err(ParseError::UnsupportedAlgorithm),
-    }
-    let (access_key_id, scope) =
-        parse_credential(&need(credential, credential_name)?).ok_or(malformed("Credential"))?;
-    let (date, date_text) = date::read(&need(date, date_name)?).ok_or(malformed("Date"))?;
-    let expires = need(expires, expires_name)?;
-    let expires_seconds = Some(expires)
-        .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
-        .and_then(|text| text.parse::<u32>().ok())
-        .filter(|seconds| (1..=EXPIRES_SECONDS_MAX).contains(seconds))
-        .ok_or(ParseError::Expires)?;
-    let signed_headers =
-        SignedHeaderNames::parse(&need(signed_headers, headers_name)?).ok_or(malformed("SignedHeaders"))?;
-    let signature = parse_hex(need(signature, signature_name)?.as_bytes()).ok_or(malformed("Signature"))?;
-    let session_token = match (token, header_text(view, "x-amz-security-token")?) {
-        (Some(_), Some(_)) => return Err(ParseError::HeaderAndQuery),
-        (Some(token), None) => Some(token),
-        (None, header) => header.map(str::to_owned),
-    };
-    Ok(Presented {
-        access_key_id,
-        scope,
-        signed_headers,
-        form: AuthForm::Presigned { expires_seconds },
-        date,
-        session_token,
-        signature,
-        date_text,
-    })
+/// `id/date/service/aws4_request`.
+fn parse_regionless(text: &str) -> Option<(AccessKeyId, Scope)> {
+    let text = text.strip_suffix(TERMINATOR)?.strip_suffix('/')?;
+    let (text, service) = split_last(text)?;
+    let (access_key_id, date) = split_last(text)?;
+    let access_key_id = access_key_id.parse().ok()?;
+    Some((access_key_id, Scope::regionless(date, service).ok()?))
 }

@@ -21,6 +21,10 @@ pub enum PayloadMode {
     StreamingSignedTrailer,
     /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`: unsigned chunks, then trailers.
     StreamingUnsignedTrailer,
+    /// `STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD`: chunks signed with version 4a.
+    StreamingEcdsa,
+    /// `STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER`: the same, then signed trailers.
+    StreamingEcdsaTrailer,
 }
 
 /// Where [`verify`](crate::verify()) takes the payload line from.
@@ -41,15 +45,15 @@ impl PayloadMode {
     /// Reads a value of `x-amz-content-sha256`. Hex digits must be lower-case, as the value is hashed literally.
     ///
     /// # Errors
-    /// [`VerifyError::EcdsaPayload`] for the two ECDSA keywords, [`VerifyError::ContentHashInvalid`] for anything
-    /// unknown.
+    /// [`VerifyError::ContentHashInvalid`] for anything unknown.
     pub fn parse(text: &str) -> Result<Self, VerifyError> {
         match text {
             UNSIGNED => Ok(Self::Unsigned),
             STREAMING_SIGNED => Ok(Self::StreamingSigned),
             STREAMING_SIGNED_TRAILER => Ok(Self::StreamingSignedTrailer),
             STREAMING_UNSIGNED_TRAILER => Ok(Self::StreamingUnsignedTrailer),
-            STREAMING_ECDSA | STREAMING_ECDSA_TRAILER => Err(VerifyError::EcdsaPayload),
+            STREAMING_ECDSA => Ok(Self::StreamingEcdsa),
+            STREAMING_ECDSA_TRAILER => Ok(Self::StreamingEcdsaTrailer),
             other => parse_hex(other.as_bytes())
                 .map(Self::Sha256)
                 .ok_or(VerifyError::ContentHashInvalid),
@@ -61,13 +65,22 @@ impl PayloadMode {
     pub fn is_streaming(self) -> bool {
         match self {
             Self::Sha256(_) | Self::Unsigned => false,
-            Self::StreamingSigned | Self::StreamingSignedTrailer | Self::StreamingUnsignedTrailer => true,
+            Self::StreamingSigned
+            | Self::StreamingSignedTrailer
+            | Self::StreamingUnsignedTrailer
+            | Self::StreamingEcdsa
+            | Self::StreamingEcdsaTrailer => true,
         }
     }
 
-    /// Whether each chunk of the body carries a signature.
-    pub(crate) fn has_signed_chunks(self) -> bool {
+    /// Whether each chunk of the body carries a signature of version 4.
+    pub(crate) fn has_hmac_chunks(self) -> bool {
         matches!(self, Self::StreamingSigned | Self::StreamingSignedTrailer)
+    }
+
+    /// Whether each chunk of the body carries a signature of version 4a.
+    pub(crate) fn has_ecdsa_chunks(self) -> bool {
+        matches!(self, Self::StreamingEcdsa | Self::StreamingEcdsaTrailer)
     }
 
     /// Hands the value to `use_text`, without allocating for a hash.
@@ -78,6 +91,8 @@ impl PayloadMode {
             Self::StreamingSigned => use_text(STREAMING_SIGNED),
             Self::StreamingSignedTrailer => use_text(STREAMING_SIGNED_TRAILER),
             Self::StreamingUnsignedTrailer => use_text(STREAMING_UNSIGNED_TRAILER),
+            Self::StreamingEcdsa => use_text(STREAMING_ECDSA),
+            Self::StreamingEcdsaTrailer => use_text(STREAMING_ECDSA_TRAILER),
         }
     }
 

@@ -12,7 +12,8 @@ const DATE_BYTES: usize = 8;
 pub struct Scope {
     /// `20150830/us-east-1/iam/aws4_request`: kept whole, since it is hashed and sent more often than taken apart.
     text: String,
-    region_bytes: u8,
+    /// `None` when the text has no place for a region (version 4a).
+    region_bytes: Option<u8>,
     service_bytes: u8,
 }
 
@@ -50,9 +51,25 @@ impl Scope {
         }
         Ok(Self {
             text,
-            region_bytes: u8::try_from(region.len()).map_err(|_| ScopeError)?,
+            region_bytes: Some(u8::try_from(region.len()).map_err(|_| ScopeError)?),
             service_bytes: u8::try_from(service.len()).map_err(|_| ScopeError)?,
         })
+    }
+
+    /// The scope of a version 4a signature, `20150830/iam/aws4_request`: good in every region of its set.
+    ///
+    /// # Errors
+    /// [`ScopeError`] as [`new`](Self::new).
+    pub fn without_region(date: UnixSeconds, service: &str) -> Result<Self, ScopeError> {
+        Self::regionless(&date.scope_date(), service)
+    }
+
+    /// [`without_region`](Self::without_region) from its texts.
+    pub(crate) fn regionless(date: &str, service: &str) -> Result<Self, ScopeError> {
+        let mut scope = Self::from_parts(date, "", service)?;
+        scope.text = format!("{date}/{service}/{TERMINATOR}");
+        scope.region_bytes = None;
+        Ok(scope)
     }
 
     /// The day, as eight digits.
@@ -61,16 +78,18 @@ impl Scope {
         self.part(0, DATE_BYTES)
     }
 
-    /// The region, such as `us-east-1`; may be empty.
+    /// The region, such as `us-east-1`; may be empty, and always is for version 4a, whose regions stand in a
+    /// [`RegionSet`](crate::RegionSet).
     #[must_use]
     pub fn region(&self) -> &str {
-        self.part(DATE_BYTES + 1, usize::from(self.region_bytes))
+        self.part(DATE_BYTES + 1, usize::from(self.region_bytes.unwrap_or(0)))
     }
 
     /// The service, such as `s3`.
     #[must_use]
     pub fn service(&self) -> &str {
-        let start = DATE_BYTES + 1 + usize::from(self.region_bytes) + 1;
+        let region = self.region_bytes.map_or(0, |bytes| usize::from(bytes) + 1);
+        let start = DATE_BYTES + 1 + region;
         self.part(start, usize::from(self.service_bytes))
     }
 

@@ -1,5 +1,5 @@
 use crate::canonical::{CanonicalError, PathForm, PathStyle, RequestView, SortedHeaders, write_request};
-use crate::chunked::ChunkSigner;
+use crate::chunked::{Chain, ChunkSigner};
 use crate::date::{self, DateText};
 use crate::error::SignError;
 use crate::key::SigningKey;
@@ -32,8 +32,8 @@ pub struct SignedHeaders {
     /// Name (lower-case) and value of every header to add, each once.
     pub headers: Vec<(&'static str, String)>,
     /// `None` when there are no chunks.
-    chain: Option<(SigningKey, Scope, DateText, [u8; 32])>,
-    payload: PayloadMode,
+    pub(crate) chain: Option<Chain>,
+    pub(crate) payload: PayloadMode,
 }
 
 impl SignedHeaders {
@@ -47,8 +47,7 @@ impl SignedHeaders {
     /// The encoder of the request's body, when its payload mode has chunks.
     #[must_use]
     pub fn chunk_signer(&self) -> Option<ChunkSigner> {
-        let (key, scope, date, signature) = self.chain.clone()?;
-        ChunkSigner::new(self.payload, key, scope, date, signature)
+        ChunkSigner::new(self.payload, self.chain.clone()?)
     }
 }
 
@@ -135,7 +134,7 @@ pub fn sign_with_key(
         headers: added,
         chain: payload
             .is_streaming()
-            .then(|| (key.clone(), scope.clone(), date, signature)),
+            .then(|| Chain::new(key.clone(), scope.clone(), date, &signature)),
         payload,
     })
 }
@@ -149,8 +148,19 @@ pub(crate) fn signature_of(
     date: &DateText,
     payload: PayloadMode,
 ) -> Result<(SignedHeaderNames, [u8; 32]), SignError> {
+    let (names, hash) = canonical_hash(view, headers, scope.service(), payload)?;
+    Ok((names, request_signature(key, date, scope, &hash)))
+}
+
+/// The hash of the canonical form of everything in `view` with the headers given, and their names.
+pub(crate) fn canonical_hash(
+    view: &RequestView<'_>,
+    headers: &SortedHeaders<'_>,
+    service: &str,
+    payload: PayloadMode,
+) -> Result<(SignedHeaderNames, [u8; 32]), SignError> {
     let names = SignedHeaderNames::from_sorted(headers.names());
-    let form = PathForm::Styled(PathStyle::for_service(scope.service()));
+    let form = PathForm::Styled(PathStyle::for_service(service));
     let mut canonical = Vec::with_capacity(512);
     write_request(&mut canonical, view, form, headers, &names, None, payload).map_err(
         |error| match error {
@@ -158,8 +168,7 @@ pub(crate) fn signature_of(
             CanonicalError::Missing(_) | CanonicalError::Unsignable => SignError::Unsignable,
         },
     )?;
-    let hash: [u8; 32] = Sha256::digest(&canonical).into();
-    Ok((names, request_signature(key, date, scope, &hash)))
+    Ok((names, Sha256::digest(&canonical).into()))
 }
 
 /// Refuses a request without `host`, or with authentication of its own: signing over it would make a request that

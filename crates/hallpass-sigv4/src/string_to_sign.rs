@@ -3,10 +3,15 @@ use crate::key::SigningKey;
 use crate::payload::to_hex;
 use crate::scope::Scope;
 
-/// The only algorithm spoken here.
+/// The algorithm of version 4.
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 pub(crate) const CHUNK_ALGORITHM: &str = "AWS4-HMAC-SHA256-PAYLOAD";
 pub(crate) const TRAILER_ALGORITHM: &str = "AWS4-HMAC-SHA256-TRAILER";
+
+/// The algorithm of version 4a.
+pub(crate) const ECDSA_ALGORITHM: &str = "AWS4-ECDSA-P256-SHA256";
+pub(crate) const ECDSA_CHUNK_ALGORITHM: &str = "AWS4-ECDSA-P256-SHA256-PAYLOAD";
+pub(crate) const ECDSA_TRAILER_ALGORITHM: &str = "AWS4-ECDSA-P256-SHA256-TRAILER";
 
 /// SHA-256 of zero bytes.
 pub(crate) const SHA256_OF_NOTHING: [u8; 32] = [

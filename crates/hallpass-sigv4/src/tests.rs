@@ -8,6 +8,7 @@ mod post;
 mod properties;
 mod traps;
 mod v2;
+mod v4a;
 mod vectors;
 
 use crate::*;

@@ -155,7 +155,7 @@ pub fn verify_v2(
             .map_err(|_| VerifyError::ContentHashInvalid)
             .and_then(PayloadMode::parse)
             .ok()
-            .filter(|mode| !mode.has_signed_chunks())
+            .filter(|mode| !mode.has_hmac_chunks() && !mode.has_ecdsa_chunks())
             .ok_or(VerifyError::ContentHashInvalid)?,
     };
     let signed_headers = SignedHeaderNames::from_sorted(parts.header_names());

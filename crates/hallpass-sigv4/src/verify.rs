@@ -2,7 +2,7 @@ use crate::SKEW_SECONDS_MAX;
 use crate::canonical::{
     CanonicalError, PathForm, PathStyle, RequestView, SortedHeaders, has_bare_reserved, write_request,
 };
-use crate::chunked::ChunkVerifier;
+use crate::chunked::{Chain, ChunkVerifier};
 use crate::error::VerifyError;
 use crate::key::SigningKey;
 use crate::parse::{AuthForm, Place, Presented, SignedHeaderNames};
@@ -150,10 +150,43 @@ pub fn verify(
     options: &VerifyOptions<'_>,
 ) -> Result<Verified, VerifyError> {
     check_scope(&presented, options)?;
-    check_time(&presented, options.now)?;
+    check_time(presented.form, presented.date, options.now)?;
     let payload = payload_line(view, presented.form, payload)?;
+    if payload.has_ecdsa_chunks() {
+        return Err(VerifyError::EcdsaPayload);
+    }
+    prove(view, &presented.signed_headers, payload, options, |hash| {
+        let expected = request_signature(key, &presented.date_text, &presented.scope, hash);
+        constant_time_eq(&expected, &presented.signature)
+    })?;
+    let chunks = payload.has_hmac_chunks().then(|| {
+        let seed = &presented.signature;
+        let scope = presented.scope.clone();
+        ChunkVerifier::new(Chain::new(key.clone(), scope, presented.date_text, seed))
+    });
+    Ok(Verified {
+        access_key_id: presented.access_key_id,
+        scope: presented.scope,
+        signed_headers: presented.signed_headers,
+        form: presented.form,
+        date: presented.date,
+        session_token: presented.session_token,
+        payload,
+        chunks,
+    })
+}
+
+/// Tries the signature, by `is_signed` of a canonical request's hash, over every form the request may have been signed
+/// in.
+pub(crate) fn prove(
+    view: &RequestView<'_>,
+    signed_headers: &SignedHeaderNames,
+    payload: PayloadMode,
+    options: &VerifyOptions<'_>,
+    mut is_signed: impl FnMut(&[u8; 32]) -> bool,
+) -> Result<(), VerifyError> {
     let headers = SortedHeaders::new(view.headers);
-    check_signed_headers(&headers, &presented.signed_headers)?;
+    check_signed_headers(&headers, signed_headers)?;
     let mut canonical = Vec::with_capacity(512);
     let mut matches = |form, host: Option<&[u8]>| -> Result<bool, VerifyError> {
         canonical.clear();
@@ -162,7 +195,7 @@ pub fn verify(
             view,
             form,
             &headers,
-            &presented.signed_headers,
+            signed_headers,
             host,
             payload,
         )
@@ -170,9 +203,7 @@ pub fn verify(
             CanonicalError::Missing(name) => VerifyError::SignedHeaderMissing { name },
             CanonicalError::Unsignable => VerifyError::Unsignable,
         })?;
-        let hash: [u8; 32] = Sha256::digest(&canonical).into();
-        let expected = request_signature(key, &presented.date_text, &presented.scope, &hash);
-        Ok(constant_time_eq(&expected, &presented.signature))
+        Ok(is_signed(&Sha256::digest(&canonical).into()))
     };
     let styled = PathForm::Styled(options.path_style);
     // A canonical path never holds these bytes bare, so a signature over the path as sent proves this request only.
@@ -182,20 +213,7 @@ pub fn verify(
     let hosts = options.host_alternatives.iter().map(|host| Some(host.as_bytes()));
     for host in std::iter::once(None).chain(hosts) {
         if matches(styled, host)? || (as_sent && matches(PathForm::AsSent, host)?) {
-            let chunks = payload.has_signed_chunks().then(|| {
-                let seed = presented.signature;
-                ChunkVerifier::new(key.clone(), presented.scope.clone(), presented.date_text, seed)
-            });
-            return Ok(Verified {
-                access_key_id: presented.access_key_id,
-                scope: presented.scope,
-                signed_headers: presented.signed_headers,
-                form: presented.form,
-                date: presented.date,
-                session_token: presented.session_token,
-                payload,
-                chunks,
-            });
+            return Ok(());
         }
     }
     Err(VerifyError::SignatureMismatch)
@@ -228,22 +246,22 @@ fn check_scope(presented: &Presented, options: &VerifyOptions<'_>) -> Result<(),
     Ok(())
 }
 
-fn check_time(presented: &Presented, now: UnixSeconds) -> Result<(), VerifyError> {
-    let age = now.since(presented.date);
-    match presented.form {
+pub(crate) fn check_time(form: AuthForm, date: UnixSeconds, now: UnixSeconds) -> Result<(), VerifyError> {
+    let age = now.since(date);
+    match form {
         AuthForm::Header if !(-SKEW_SECONDS_MAX..=SKEW_SECONDS_MAX).contains(&age) => {
             Err(VerifyError::SkewTooLarge {
-                request: presented.date,
+                request: date,
                 server: now,
             })
         }
         AuthForm::Presigned { .. } if age < -SKEW_SECONDS_MAX => Err(VerifyError::NotYetValid {
-            valid_from: presented.date,
+            valid_from: date,
             server: now,
         }),
         AuthForm::Presigned { expires_seconds } if age >= i64::from(expires_seconds) => {
             Err(VerifyError::Expired {
-                expired_at: presented.date.plus(i64::from(expires_seconds)),
+                expired_at: date.plus(i64::from(expires_seconds)),
                 server: now,
             })
         }
@@ -273,7 +291,7 @@ fn check_signed_headers(headers: &SortedHeaders<'_>, signed: &SignedHeaderNames)
     Ok(())
 }
 
-fn payload_line(
+pub(crate) fn payload_line(
     view: &RequestView<'_>,
     form: AuthForm,
     payload: Payload,

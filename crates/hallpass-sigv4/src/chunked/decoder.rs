@@ -1,7 +1,7 @@
 use super::trailer::TrailerReader;
 use super::{ChunkLimits, ChunkVerifier, SIGNATURE_EXTENSION, Trailers};
 use crate::error::ChunkError;
-use crate::payload::{PayloadMode, parse_hex};
+use crate::payload::PayloadMode;
 use sha2::{Digest, Sha256};
 
 /// Takes the chunk framing off a body and verifies it on the way. Memory is constant.
@@ -24,7 +24,8 @@ pub struct ChunkedDecoder {
     state: State,
     line: Vec<u8>,
     hash: Sha256,
-    signature: [u8; 32],
+    /// As its hex digits.
+    signature: Vec<u8>,
     trailers: TrailerReader,
     has_trailers: bool,
     held: HeldByte,
@@ -64,12 +65,15 @@ impl ChunkedDecoder {
         limits: ChunkLimits,
     ) -> Result<Self, ChunkError> {
         let (signed, has_trailers) = match mode {
-            PayloadMode::StreamingSigned => (true, false),
-            PayloadMode::StreamingSignedTrailer => (true, true),
+            PayloadMode::StreamingSigned | PayloadMode::StreamingEcdsa => (true, false),
+            PayloadMode::StreamingSignedTrailer | PayloadMode::StreamingEcdsaTrailer => (true, true),
             PayloadMode::StreamingUnsignedTrailer => (false, true),
             PayloadMode::Sha256(_) | PayloadMode::Unsigned => return Err(ChunkError::Mode),
         };
-        if signed != verifier.is_some() || (!has_trailers && !trailer_names.is_empty()) {
+        let fits = verifier
+            .as_ref()
+            .is_none_or(|verifier| verifier.is_ecdsa() == mode.has_ecdsa_chunks());
+        if signed != verifier.is_some() || !fits || (!has_trailers && !trailer_names.is_empty()) {
             return Err(ChunkError::Mode);
         }
         Ok(Self {
@@ -80,7 +84,7 @@ impl ChunkedDecoder {
             state: State::SizeLine,
             line: Vec::new(),
             hash: Sha256::new(),
-            signature: [0; 32],
+            signature: Vec::new(),
             trailers: TrailerReader::new(trailer_names, signed),
             has_trailers,
             held: HeldByte::new(decoded_length),
@@ -182,9 +186,9 @@ impl ChunkedDecoder {
         let line = std::str::from_utf8(line).map_err(|_| ChunkError::Framing)?;
         let size = match &self.verifier {
             None => line,
-            Some(_) => {
+            Some(verifier) => {
                 let (size, signature) = line.split_once(SIGNATURE_EXTENSION).ok_or(ChunkError::Framing)?;
-                self.signature = parse_hex(signature.as_bytes()).ok_or(ChunkError::Framing)?;
+                self.signature = verifier.read(signature.as_bytes()).ok_or(ChunkError::Framing)?;
                 size
             }
         };

@@ -1,9 +1,6 @@
 use super::chain::Chain;
 use super::{SIGNATURE_EXTENSION, TRAILER_SIGNATURE};
-use crate::date::DateText;
-use crate::key::SigningKey;
-use crate::payload::{PayloadMode, to_hex};
-use crate::scope::Scope;
+use crate::payload::PayloadMode;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -24,21 +21,15 @@ impl fmt::Debug for ChunkSigner {
 }
 
 impl ChunkSigner {
-    pub(crate) fn new(
-        mode: PayloadMode,
-        key: SigningKey,
-        scope: Scope,
-        date: DateText,
-        seed: [u8; 32],
-    ) -> Option<Self> {
+    pub(crate) fn new(mode: PayloadMode, chain: Chain) -> Option<Self> {
         let (signed, trailers) = match mode {
-            PayloadMode::StreamingSigned => (true, false),
-            PayloadMode::StreamingSignedTrailer => (true, true),
+            PayloadMode::StreamingSigned | PayloadMode::StreamingEcdsa => (true, false),
+            PayloadMode::StreamingSignedTrailer | PayloadMode::StreamingEcdsaTrailer => (true, true),
             PayloadMode::StreamingUnsignedTrailer => (false, true),
             PayloadMode::Sha256(_) | PayloadMode::Unsigned => return None,
         };
         Some(Self {
-            chain: signed.then(|| Chain::new(key, scope, date, seed)),
+            chain: signed.then_some(chain),
             trailers,
         })
     }
@@ -58,9 +49,9 @@ impl ChunkSigner {
     pub fn head(&mut self, data: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(format!("{:x}", data.len()).as_bytes());
         if let Some(chain) = &mut self.chain {
-            let signature = chain.chunk(&Sha256::digest(data).into());
             out.extend_from_slice(SIGNATURE_EXTENSION.as_bytes());
-            out.extend_from_slice(&to_hex(&signature));
+            chain.chunk(&Sha256::digest(data).into());
+            chain.write_padded(out);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -76,10 +67,10 @@ impl ChunkSigner {
                 out.extend_from_slice(format!("{name}:{value}\r\n").as_bytes());
             }
             if let Some(chain) = &mut self.chain {
-                let signature = chain.trailers(&hash.finalize().into());
+                chain.trailers(&hash.finalize().into());
                 out.extend_from_slice(TRAILER_SIGNATURE.as_bytes());
                 out.push(b':');
-                out.extend_from_slice(&to_hex(&signature));
+                chain.write_padded(out);
                 out.extend_from_slice(b"\r\n");
             }
         }
@@ -90,7 +81,12 @@ impl ChunkSigner {
     /// `Content-Length`. `trailers` as for [`finish`](Self::finish).
     #[must_use]
     pub fn encoded_length(&self, decoded: u64, chunk: u64, trailers: &[(&str, &str)]) -> u64 {
-        let signature: u64 = if self.chain.is_some() { 17 + 64 } else { 0 };
+        let digits_of_signature = self.chain.as_ref().map_or(0, Chain::padded_length);
+        let signature = if self.chain.is_some() {
+            SIGNATURE_EXTENSION.len() as u64 + digits_of_signature
+        } else {
+            0
+        };
         let digits = |size: u64| u64::from(size.checked_ilog(16).unwrap_or(0)) + 1;
         let head = |size: u64| digits(size) + signature + 2;
         let framed = |size: u64| head(size) + size + 2;
@@ -106,7 +102,7 @@ impl ChunkSigner {
                 .map(|(name, value)| name.len() as u64 + 1 + value.len() as u64 + 2);
             length += lines.sum::<u64>();
             if self.chain.is_some() {
-                length += TRAILER_SIGNATURE.len() as u64 + 1 + 64 + 2;
+                length += TRAILER_SIGNATURE.len() as u64 + 1 + digits_of_signature + 2;
             }
         }
         length

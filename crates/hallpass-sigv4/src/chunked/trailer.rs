@@ -1,6 +1,5 @@
 use super::{ChunkLimits, ChunkVerifier, TRAILER_SIGNATURE};
 use crate::error::ChunkError;
-use crate::payload::parse_hex;
 use sha2::{Digest, Sha256};
 
 /// The trailers of a body, in the order they came; empty when there were none.
@@ -34,7 +33,7 @@ pub(super) struct TrailerReader {
     bytes: usize,
     found: Trailers,
     hash: Sha256,
-    signature: Option<[u8; 32]>,
+    signature: Option<Vec<u8>>,
     /// An empty line before any trailer: the section's end, or the one some writers put before it.
     blank_before: bool,
     /// An empty line after a trailer: the section's end, or what minio-go puts before the signature.
@@ -100,8 +99,7 @@ impl TrailerReader {
             return Err(ChunkError::Trailer);
         }
         if self.signed && name == TRAILER_SIGNATURE {
-            let signature = parse_hex(value.as_bytes()).ok_or(ChunkError::TrailerSignature)?;
-            self.signature = Some(signature);
+            self.signature = Some(value.as_bytes().to_vec());
             return Ok(());
         }
         if !self.announced.contains(&name) || self.found.get(&name).is_some() {
@@ -129,6 +127,7 @@ impl TrailerReader {
         if self.signed {
             let hash: [u8; 32] = self.hash.finalize().into();
             let (verifier, signature) = verifier.zip(self.signature).ok_or(ChunkError::TrailerSignature)?;
+            let signature = verifier.read(&signature).ok_or(ChunkError::TrailerSignature)?;
             if !verifier.trailers(&hash, &signature) {
                 return Err(ChunkError::TrailerSignature);
             }

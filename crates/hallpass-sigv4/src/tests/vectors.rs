@@ -14,13 +14,13 @@ fn suite() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/sigv4")
 }
 
-fn read(case: &Path, file: &str) -> String {
+pub(super) fn read(case: &Path, file: &str) -> String {
     std::fs::read_to_string(case.join(file))
         .unwrap_or_else(|error| panic!("{} {file}: {error}", case.display()))
 }
 
 /// A request text; the body is what follows the empty line.
-fn request(text: &str) -> (Request, String) {
+pub(super) fn request(text: &str) -> (Request, String) {
     let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
     let mut lines = head.lines();
     let first = lines.next().unwrap();
@@ -44,7 +44,7 @@ fn request(text: &str) -> (Request, String) {
     (request, body.to_owned())
 }
 
-fn canonical(
+pub(super) fn canonical(
     request: &Request,
     style: PathStyle,
     names: &SignedHeaderNames,
@@ -66,7 +66,7 @@ fn canonical(
     })
 }
 
-fn all_names(request: &Request) -> SignedHeaderNames {
+pub(super) fn all_names(request: &Request) -> SignedHeaderNames {
     request.with(|view| SignedHeaderNames::from_sorted(SortedHeaders::new(view.headers).names()))
 }
 
