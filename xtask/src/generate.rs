@@ -13,6 +13,9 @@ struct Made {
     output: &'static str,
 }
 
+/// AWS's API models, of the version that the interop tests' clients have.
+const BOTOCORE: &str = "botocore==1.44.5";
+
 const MADE: &[Made] = &[
     Made {
         name: "reference",
@@ -25,6 +28,18 @@ const MADE: &[Made] = &[
         package: "moto==5.2.5",
         script: "xtask/generate/managed_policies.py",
         output: "vectors/policy/aws-managed.txt",
+    },
+    Made {
+        name: "apis",
+        package: BOTOCORE,
+        script: "xtask/generate/apis.py",
+        output: "crates/hallpass-apiroute/data/apis.txt",
+    },
+    Made {
+        name: "s3-operations",
+        package: BOTOCORE,
+        script: "xtask/generate/s3_operations.py",
+        output: "crates/hallpass-s3route/data/operations.txt",
     },
 ];
 

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hallpass-audit", &["types"]),
     ("hallpass-access", &["types", "secret", "session", "policy"]),
     ("hallpass-s3route", &["types", "wire", "access"]),
+    ("hallpass-apiroute", &["types", "wire", "access", "reference"]),
     (
         "hallpass-upstream",
         &["types", "secret", "wire", "sigv4", "access", "s3route"],
@@ -74,6 +75,7 @@ const PURE: &[&str] = &[
     "hallpass-session",
     "hallpass-access",
     "hallpass-s3route",
+    "hallpass-apiroute",
 ];
 const IMPURE: &[&str] = &[
     "tokio",
