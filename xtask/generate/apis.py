@@ -125,7 +125,8 @@ class Operation:
     def has_role(self, members, depth, seen):
         for name, member in members.items():
             shape = self.shapes[member["shape"]]
-            if PASSING.search(plain(name)) and shape["type"] in ("string", "list"):
+            # One of a few words is the role of a participant, not of IAM.
+            if PASSING.search(plain(name)) and shape["type"] in ("string", "list") and "enum" not in shape:
                 return True
             for _ in range(3):
                 if shape["type"] == "list":

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-const TARGETS: [&str; 7] = [
+const TARGETS: [&str; 8] = [
     "document",
     "decide",
     "compare",
@@ -14,6 +14,7 @@ const TARGETS: [&str; 7] = [
     "authorization",
     "chunked",
     "post_form",
+    "apiroute",
 ];
 const SECONDS_DEFAULT: &str = "1800";
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -56,6 +57,9 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         if matches!(*target, "document" | "lint") {
             seed(&corpus)?;
         }
+        if *target == "apiroute" {
+            seed_requests(&corpus)?;
+        }
         let program = build.join(TRIPLE).join("release").join(target);
         let time = format!("-max_total_time={seconds}");
         let args = [
@@ -77,6 +81,31 @@ fn seed(corpus: &Path) -> Result<(), String> {
     let documents = text.lines().filter_map(|line| line.split_once('\t'));
     for (name, document) in documents.filter(|(_, document)| document.len() < 2_000).take(400) {
         std::fs::write(corpus.join(name), document)
+            .map_err(|error| format!("cannot write a seed: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Starts from one request of each protocol; the first byte chooses the service.
+fn seed_requests(corpus: &Path) -> Result<(), String> {
+    let json = "POST\n/\ncontent-type:application/x-amz-json-1.0\nx-amz-target:";
+    let cbor = "POST\n/service/GraniteServiceVersion20100801/operation/DeleteAlarms\nsmithy-protocol:rpc-v2-cbor\n\n";
+    let form = "POST\n/\ncontent-type:application/x-www-form-urlencoded\n\n";
+    let requests = [
+        (0, format!("{json}AmazonSQS.SendMessage\n\n{{\"QueueUrl\":\"http://h/123456789012/q\"}}")),
+        (5, format!("{json}DynamoDB_20120810.BatchGetItem\n\n{{\"RequestItems\":{{\"t\":{{}}}}}}")),
+        (5, format!("{json}DynamoDB_20120810.ExecuteStatement\n\n{{\"Statement\":\"SELECT * FROM t\"}}")),
+        (6, format!("{json}TrentService.Encrypt\n\n{{\"KeyId\":\"alias/a\",\"EncryptionContext\":{{\"a\":\"b\"}}}}")),
+        (1, format!("{form}Action=Publish&TopicArn=arn:aws:sns:us-east-1:123456789012:t")),
+        (4, format!("{form}Action=CreateTags&ResourceId.1=i-0a&Tag.1.Key=k&Tag.1.Value=v")),
+        (9, "POST\n/2015-03-31/functions\n\n{\"FunctionName\":\"f\",\"Role\":\"arn:aws:iam::123456789012:role/r\"}".to_owned()),
+        (9, "POST\n/2015-03-31/functions/f%3Av/invocations?Qualifier=v".to_owned()),
+        (10, format!("{cbor}\u{1}")),
+        (17, "POST\n/2013-04-01/tags/hostedzone/Z1\n\n<R><AddTags><Tag><Key>k</Key></Tag></AddTags></R>".to_owned()),
+    ];
+    for (number, (service, text)) in requests.into_iter().enumerate() {
+        let bytes = [&[service], text.as_bytes()].concat();
+        std::fs::write(corpus.join(format!("request-{number}")), bytes)
             .map_err(|error| format!("cannot write a seed: {error}"))?;
     }
     Ok(())

@@ -1,6 +1,18 @@
 use crate::RouteError;
 use hallpass_wire::{QUERY_PARAMS_MAX, percent_decode};
 
+/// Query parameters that authenticate; their values are not part of what is asked for.
+const AUTHENTICATION: &[&str] = &[
+    "x-amz-algorithm",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-signedheaders",
+    "x-amz-signature",
+    "x-amz-security-token",
+    "x-amz-content-sha256",
+];
+
 /// The query string, decoded, without what authenticates. Repeated names stay: REST lists are sent so.
 pub(crate) fn read(raw: Option<&str>) -> Result<Vec<(String, String)>, RouteError> {
     let mut found = vec![];
@@ -20,19 +32,9 @@ pub(crate) fn read(raw: Option<&str>) -> Result<Vec<(String, String)>, RouteErro
         if lower == "x-amz-target" || lower == "smithy-protocol" {
             return Err(RouteError::Mixed("the operation's name is in the query"));
         }
-        if !lower.starts_with("x-amz-") {
+        if !AUTHENTICATION.contains(&lower.as_str()) {
             found.push((name, value));
         }
     }
     Ok(found)
-}
-
-/// The only value of a parameter; `Err` when it is given twice.
-pub(crate) fn only<'a>(query: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, RouteError> {
-    let mut values = query.iter().filter(|(other, _)| other == name);
-    let first = values.next().map(|(_, value)| value.as_str());
-    match values.next() {
-        Some(_) => Err(RouteError::Repeated(name.to_owned())),
-        None => Ok(first),
-    }
 }

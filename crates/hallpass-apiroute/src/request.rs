@@ -81,7 +81,6 @@ const DATA_EVENTS: &[(&str, &[&str])] = &[
         &["GetRecords", "PutRecord", "PutRecords", "SubscribeToShard"],
     ),
     ("cloudwatch", &["GetMetricData", "PutMetricData"]),
-    ("ssm-data", &[]),
 ];
 
 impl ApiRequest {

@@ -94,7 +94,7 @@ fn of_type(asked: &Asked<'_>, kind: &ResourceType, candidates: &mut [Candidate<'
     let mut arns = vec![];
     let placeholders = parts(kind.arn());
     let own = plain(kind.name());
-    let wanted: Vec<String> = placeholders.iter().map(|name| plain(name)).collect();
+    let wanted: Vec<String> = placeholders.iter().map(plain).collect();
     let is_only =
         |name: &str| wanted.len() == 1 && (name == own || wanted.iter().any(|wanted| wanted == name));
     for candidate in candidates.iter_mut() {

@@ -22,7 +22,17 @@ pub fn route(head: &ApiHead<'_>) -> Result<ApiRequest, RouteError> {
         .only("content-type")?
         .unwrap_or_default()
         .to_ascii_lowercase();
-    let content_type = content_type.split(';').next().unwrap_or_default().trim();
+    let (content_type, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
+    let content_type = content_type.trim();
+    // A peer that decodes another character set reads other names.
+    if parameters.contains("charset") && !parameters.contains("utf-8") {
+        return Err(RouteError::Header("content-type"));
+    }
+    for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+        if head.only(name)?.is_some() {
+            return Err(RouteError::Mixed("a header that stands for another method"));
+        }
+    }
     let is_form = content_type == "application/x-www-form-urlencoded";
     let names_action = query.iter().any(|(name, _)| name.eq_ignore_ascii_case("action"));
     let mixed = is_form || names_action;

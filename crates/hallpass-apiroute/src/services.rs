@@ -81,6 +81,7 @@ pub(crate) fn keys(asked: &Asked<'_>) -> Vec<(String, Vec<String>)> {
 pub(crate) fn extra(asked: &Asked<'_>) -> Vec<ActionOn> {
     match asked.service() {
         "ec2" => ec2::passed_profile(asked),
+        "iam" => iam::passed_role(asked),
         _ => vec![],
     }
 }

@@ -27,6 +27,8 @@ pub use route::route;
 pub use tags::parse_tagging_header;
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
 
 /// The largest body the gateway buffers to read it before deciding, in bytes. A DeleteObjects of 1,000 keys of 1,024

@@ -29,7 +29,7 @@ operations! {
     GetObjectAcl, PutObjectAcl, GetObjectTagging, PutObjectTagging, DeleteObjectTagging,
     GetObjectRetention, PutObjectRetention, GetObjectLegalHold, PutObjectLegalHold,
     RestoreObject, SelectObjectContent, UpdateObjectEncryption, RenameObject,
-    GetObjectAnnotation, PutObjectAnnotation, DeleteObjectAnnotation,
+    GetObjectAnnotation, ListObjectAnnotations, PutObjectAnnotation, DeleteObjectAnnotation,
     CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload, AbortMultipartUpload, ListParts,
     GetBucketAcl, PutBucketAcl, GetBucketAbac, PutBucketAbac,
     GetBucketAccelerateConfiguration, PutBucketAccelerateConfiguration,

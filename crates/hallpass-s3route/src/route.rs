@@ -68,6 +68,9 @@ pub fn route(head: &S3Head<'_>) -> Result<S3Request, RouteError> {
     };
     request.operation = refine(&request, head)?;
     row.operation = request.operation;
+    if row.operation == Operation::ListObjectAnnotations {
+        (row.action, row.versioned) = ("s3:ListObjectAnnotations", "s3:ListObjectAnnotations");
+    }
     request.row = row;
     if matches!(
         request.operation,
@@ -208,6 +211,7 @@ fn refine(request: &S3Request, head: &S3Head<'_>) -> Result<Operation, RouteErro
         Op::SelectObjectContent if request.parameter("select-type") != Some("2") => {
             return Err(RouteError::Argument("select-type"));
         }
+        Op::GetObjectAnnotation if !has("annotationName") => Op::ListObjectAnnotations,
         operation if !has("id") => operation.without_id(),
         operation => operation,
     };
@@ -228,6 +232,14 @@ fn refine(request: &S3Request, head: &S3Head<'_>) -> Result<Operation, RouteErro
         return Err(RouteError::Combination);
     }
     if has("list-type") && operation != Op::ListObjectsV2 {
+        return Err(RouteError::Combination);
+    }
+    let lists = operation == Op::ListObjectAnnotations;
+    let of_one = request.row.sub == "annotation" && !lists;
+    let list_parameters = ["annotation-prefix", "max-annotation-results"];
+    // On buckets the token is that of a listing of objects.
+    let is_paged = request.key.is_some() && has("continuation-token");
+    if has("annotationName") != of_one || (!lists && (is_paged || list_parameters.into_iter().any(has))) {
         return Err(RouteError::Combination);
     }
     if has("select-type") && operation != Op::SelectObjectContent {

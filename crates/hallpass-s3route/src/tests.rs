@@ -237,6 +237,7 @@ fn every_row_of_the_map_routes_to_itself() {
                 ("uploadId", "PUT") => "=u&partNumber=1",
                 ("uploadId", _) => "=u",
                 ("select", _) => "&select-type=2",
+                ("annotation", _) => "&annotationName=a",
                 _ => "",
             };
             let id = if path == "/bkt" && row.operation.without_id() != row.operation {
@@ -426,5 +427,28 @@ fn hostile_documents_are_malformed() {
             Err(RouteError::MalformedXml),
             "{xml:.80}"
         );
+    }
+}
+
+#[test]
+fn an_annotation_is_named_and_their_list_is_an_action_of_its_own() {
+    let on = |method, target| actions(method, target, &[]);
+    assert_eq!(
+        on("GET", "/bkt/k?annotation&annotationName=a"),
+        "GetObjectAnnotation: s3:GetObjectAnnotation bkt/k"
+    );
+    assert_eq!(
+        on("GET", "/bkt/k?annotation&annotation-prefix=a"),
+        "ListObjectAnnotations: s3:ListObjectAnnotations bkt/k"
+    );
+    for (method, target) in [
+        ("PUT", "/bkt/k?annotation"),
+        ("DELETE", "/bkt/k?annotation"),
+        ("GET", "/bkt/k?annotationName=a"),
+        ("GET", "/bkt/k?annotation&annotationName=a&annotation-prefix=b"),
+        ("GET", "/bkt/k?continuation-token=t"),
+    ] {
+        let error = routed(method, target, &[]).unwrap_err();
+        assert_eq!(error, RouteError::Combination, "{method} {target}");
     }
 }

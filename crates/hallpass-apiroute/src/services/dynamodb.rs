@@ -110,28 +110,22 @@ fn statement(asked: &Asked<'_>, value: &Value) -> Option<Vec<ActionOn>> {
     let (action, before) = match verb.as_str() {
         "SELECT" => ("dynamodb:PartiQLSelect", "FROM"),
         "INSERT" => ("dynamodb:PartiQLInsert", "INTO"),
-        "UPDATE" => ("dynamodb:PartiQLUpdate", ""),
+        "UPDATE" => ("dynamodb:PartiQLUpdate", "UPDATE"),
         "DELETE" => ("dynamodb:PartiQLDelete", "FROM"),
         _ => return None,
     };
-    // Quoted texts could hold the words looked for, and comments could hide them.
+    // A text, a quoted name or a comment could hold the word looked for: it must be there once, in any form.
     let is_plain = !text.contains('\'') && !text.contains("--") && !text.contains("/*");
-    let is_before = |word: &str| word.eq_ignore_ascii_case(before);
-    let count = text
-        .split_ascii_whitespace()
-        .filter(|word| is_before(word))
-        .count();
-    if before.is_empty() {
-        return Some(vec![on(
-            action,
-            None.or(words
-                .next()
-                .filter(|_| is_plain)
-                .and_then(|word| named(asked, word))),
-        )]);
-    }
-    let name = words.skip_while(|word| !is_before(word)).nth(1);
-    let name = name.filter(|_| is_plain && count == 1);
+    let is_before = |word: &&str| word.eq_ignore_ascii_case(before);
+    let name = match verb.as_str() {
+        "UPDATE" => words.next(),
+        "SELECT" if text.to_ascii_uppercase().matches(before).count() == 1 => {
+            words.find(is_before).and_then(|_| words.next())
+        }
+        "SELECT" => None,
+        _ => words.next().filter(is_before).and_then(|_| words.next()),
+    };
+    let name = name.filter(|_| is_plain);
     Some(vec![on(action, name.and_then(|word| named(asked, word)))])
 }
 

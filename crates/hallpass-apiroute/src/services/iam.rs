@@ -2,6 +2,7 @@
 
 use crate::actions::texts;
 use crate::asked::{Asked, Found, is_resource_name, whole_arn};
+use hallpass_access::ActionOn;
 
 /// A member and the type of what it names. Roles, users and the like may have a path, which the request does not tell:
 /// the ARN is the one without.
@@ -65,6 +66,24 @@ pub(super) fn resources(asked: &Asked<'_>) -> Found {
         }
     }
     Found::Generic
+}
+
+/// A role that is put in an instance profile is passed to EC2.
+pub(super) fn passed_role(asked: &Asked<'_>) -> Vec<ActionOn> {
+    if asked.operation.name != "AddRoleToInstanceProfile" {
+        return vec![];
+    }
+    let name = asked
+        .text("RoleName")
+        .filter(|name| crate::resource::is_plain_name(name));
+    let pass = match name {
+        Some(name) => ActionOn::new(
+            "iam:PassRole",
+            asked.arn_in("iam", "", asked.account, &format!("role/{name}")),
+        ),
+        None => ActionOn::on_unknown_resource("iam:PassRole"),
+    };
+    vec![pass.with("iam:PassedToService", "ec2.amazonaws.com")]
 }
 
 /// STS's own keys.

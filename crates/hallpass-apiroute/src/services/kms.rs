@@ -31,13 +31,19 @@ pub(super) fn whole(asked: &Asked<'_>) -> Option<Vec<ActionOn>> {
     Some(on.into())
 }
 
-/// The key; of an alias that is made, moved or removed, both it and the key.
+/// The key; of an alias that is made, both it and the key.
 pub(super) fn resources(asked: &Asked<'_>) -> Found {
     let mut found = vec![];
-    for member in ["KeyId", "TargetKeyId", "AliasName"] {
+    for member in ["KeyId", "TargetKeyId"] {
         if let Some(value) = asked.body(member) {
             found.push(value.text().and_then(|text| key_arn(asked, text)));
         }
+    }
+    if let Some(value) = asked.body("AliasName") {
+        let name = value
+            .text()
+            .filter(|text| text.starts_with("alias/") && crate::asked::is_resource_name(text));
+        found.push(name.map(|name| asked.arn("kms", name)));
     }
     // Deleting or moving an alias needs the permission on the key it is of, too.
     if matches!(asked.operation.name, "DeleteAlias" | "UpdateAlias") {
@@ -46,14 +52,14 @@ pub(super) fn resources(asked: &Asked<'_>) -> Found {
     Found::all(found)
 }
 
+/// A key by id or ARN. The resource of a call by alias is the key it is of, which the request does not tell: taking the
+/// alias for it would let a call past a Deny of the key. Source: KMS Developer Guide, "Use aliases to control access".
 fn key_arn(asked: &Asked<'_>, text: &str) -> Option<String> {
     if text.starts_with("arn:") {
-        return whole_arn(text, "kms");
+        return whole_arn(text, "kms").filter(|arn| arn.contains(":key/"));
     }
-    match text.strip_prefix("alias/") {
-        Some(name) => crate::asked::is_resource_name(name).then(|| asked.arn("kms", text)),
-        None => is_plain_name(text).then(|| asked.arn("kms", &format!("key/{text}"))),
-    }
+    let is_id = !text.starts_with("alias/") && is_plain_name(text);
+    is_id.then(|| asked.arn("kms", &format!("key/{text}")))
 }
 
 /// `kms:RequestAlias`, `kms:EncryptionContext:K`, `kms:EncryptionContextKeys`.

@@ -20,7 +20,10 @@ pub(super) fn alarms(asked: &Asked<'_>) -> Found {
     Found::Generic
 }
 
-/// The log group, or the stream where the action is on one.
+/// The log group with its stream. Without a stream the ARN ends in `log-stream:`, so that policies written
+/// `log-group:NAME:*` hold for both; tags are on the ARN as given.
+///
+/// Source: CloudWatch Logs User Guide, "Overview of managing access permissions", log group ARNs.
 pub(super) fn resources(asked: &Asked<'_>, action: &Action) -> Found {
     let kinds = action.resources();
     if !kinds
@@ -30,28 +33,28 @@ pub(super) fn resources(asked: &Asked<'_>, action: &Action) -> Found {
         return Found::Generic;
     }
     let mut found = vec![];
-    for member in [
-        "logGroupName",
-        "logGroupIdentifier",
-        "logGroupNamePrefix",
-        "resourceArn",
-        "resourceIdentifier",
-    ] {
+    for member in ["resourceArn", "resourceIdentifier"] {
         if let Some(value) = asked.body(member) {
             found.push(value.text().and_then(|text| group(asked, text)));
         }
     }
-    for member in ["logGroupNames", "logGroupIdentifiers"] {
-        if asked.body(member).is_some() {
-            let items = asked.items(member).into_iter();
-            found.extend(items.map(|item| item.text().and_then(|text| group(asked, text))));
+    let stream = match asked.body("logStreamName") {
+        Some(stream) => stream.text().filter(|stream| !stream.contains(['*', '?', ':'])),
+        None => Some(""),
+    };
+    let mut add = |name: Option<&str>| {
+        let whole = name.and_then(|name| group(asked, name)).zip(stream);
+        found.push(whole.map(|(group, stream)| format!("{group}:log-stream:{stream}")));
+    };
+    for member in ["logGroupName", "logGroupIdentifier"] {
+        if let Some(value) = asked.body(member) {
+            add(value.text());
         }
     }
-    if let ([Some(group)], Some(stream)) = (found.as_slice(), asked.body("logStreamName"))
-        && kinds.iter().any(|kind| kind.name == "log-stream")
-    {
-        let stream = stream.text().filter(|stream| !stream.contains(['*', '?', ':']));
-        return Found::one(stream.map(|stream| format!("{group}:log-stream:{stream}")));
+    for member in ["logGroupNames", "logGroupIdentifiers"] {
+        if asked.body(member).is_some() {
+            asked.items(member).into_iter().for_each(|item| add(item.text()));
+        }
     }
     Found::all(found)
 }

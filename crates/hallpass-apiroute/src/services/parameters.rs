@@ -62,6 +62,9 @@ fn secret_arn(asked: &Asked<'_>, text: &str) -> Option<String> {
 
 /// The parameters that `Name`, `Names` or `Path` name; only for actions on parameters.
 pub(super) fn parameter(asked: &Asked<'_>, action: &Action) -> Found {
+    if asked.operation.name == "SendCommand" {
+        return command(asked);
+    }
     let on_parameters = action.resources().iter().all(|kind| kind.name == "parameter");
     if !on_parameters {
         return Found::Generic;
@@ -75,6 +78,24 @@ pub(super) fn parameter(asked: &Asked<'_>, action: &Action) -> Found {
     if asked.body("Names").is_some() {
         let names = asked.items("Names").into_iter();
         found.extend(names.map(|name| name.text().and_then(|text| parameter_arn(asked, text))));
+    }
+    Found::all(found)
+}
+
+/// A command is on its document and on every instance; targets by tag tell neither.
+fn command(asked: &Asked<'_>) -> Found {
+    let document = asked.text("DocumentName");
+    let mut found = vec![document.and_then(|name| asked.arn_or(name, "ssm", "document/"))];
+    let instances = asked.items("InstanceIds");
+    if asked.body("Targets").is_some() || instances.is_empty() {
+        return Found::Unknown;
+    }
+    for id in instances {
+        let id = id.text().filter(|id| crate::resource::is_plain_name(id));
+        found.push(id.map(|id| match id.starts_with("mi-") {
+            true => asked.arn("ssm", &format!("managed-instance/{id}")),
+            false => asked.arn("ec2", &format!("instance/{id}")),
+        }));
     }
     Found::all(found)
 }

@@ -23,6 +23,19 @@ fn the_marks_of_two_protocols_are_refused() {
     ] {
         assert!(send("sqs", "POST", "/", headers, b"{}").is_err(), "{headers:?}");
     }
+    let charset = b"application/x-amz-json-1.0; charset=utf-16";
+    for more in [
+        ("content-type", &charset[..]),
+        ("x-http-method-override", b"DELETE"),
+    ] {
+        let headers: Headers<'_> = &[target, more, ("content-type", JSON)];
+        let headers = if more.0 == "content-type" {
+            &headers[..2]
+        } else {
+            headers
+        };
+        assert!(send("sqs", "POST", "/", headers, b"{}").is_err(), "{more:?}");
+    }
     let headers: Headers<'_> = &[target, ("content-type", JSON)];
     for target in [
         "/?Action=DeleteQueue",

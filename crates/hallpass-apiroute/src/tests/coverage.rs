@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// `data/unlisted.txt`: `SERVICE: OPERATION…`, below the reason.
 fn unlisted() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let lines = include_str!("../../data/unlisted.txt").lines();
+    let lines = lines.filter(|line| !line.starts_with('#'));
     let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (service, names) in lines.filter_map(|line| line.split_once(": ")) {
         found.entry(service).or_default().extend(names.split(' '));

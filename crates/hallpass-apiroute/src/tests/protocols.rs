@@ -152,17 +152,17 @@ fn services_of_one_signing_name_are_told_apart() {
         );
         assert_eq!(request.action_prefix(), "bedrock");
     }
-    // Both Chimes make meetings; only the host tells.
+    // Two models of Chime have settings, at different hosts; only the host tells.
     assert_eq!(
-        rest("chime", "GET", "/meetings/m", "").unwrap_err(),
+        rest("chime", "GET", "/settings", "").unwrap_err(),
         RouteError::Ambiguous
     );
-    let host: Headers<'_> = &[("host", b"meetings-chime.us-east-1.amazonaws.com")];
+    let host: Headers<'_> = &[("host", b"voice-chime.us-east-1.amazonaws.com")];
     assert_eq!(
-        send("chime", "GET", "/meetings/m", host, b"")
+        send("chime", "GET", "/settings", host, b"")
             .unwrap()
             .endpoint_prefix(),
-        "meetings-chime"
+        "voice-chime"
     );
 }
 
