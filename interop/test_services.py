@@ -100,6 +100,10 @@ def account(house):
     return house.ready["account"]
 
 
+def region(house):
+    return house.ready["region"]
+
+
 def test_queues(house, guest):
     admin = house.boto("sqs")
     url = admin.create_queue(QueueName="jobs")["QueueUrl"]
@@ -134,7 +138,7 @@ def test_tables_by_item_and_leading_key(house, guest):
     admin = house.boto("dynamodb")
     admin.create_table(TableName="t", KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}], BillingMode="PAY_PER_REQUEST",
                        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])
-    arn = f"arn:aws:dynamodb:us-east-1:{account(house)}:table/t"
+    arn = f"arn:aws:dynamodb:{region(house)}:{account(house)}:table/t"
     item = lambda key: {"k": {"S": key}, "v": {"S": "x"}}
     db = guest("dynamodb", {"Action": ["dynamodb:PutItem", "dynamodb:GetItem"], "Resource": arn, "Condition": {
         "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["mine"]}}})
@@ -150,7 +154,7 @@ def test_tables_by_item_and_leading_key(house, guest):
 
 def test_keys_secrets_and_parameters(house, guest):
     key = house.boto("kms").create_key()["KeyMetadata"]["KeyId"]
-    kms = guest("kms", {"Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": f"arn:aws:kms:us-east-1:{account(house)}:key/{key}",
+    kms = guest("kms", {"Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": f"arn:aws:kms:{region(house)}:{account(house)}:key/{key}",
                         "Condition": {"StringEquals": {"kms:EncryptionContext:team": "blue"}}})
     sealed = kms.encrypt(KeyId=key, Plaintext=b"p", EncryptionContext={"team": "blue"})["CiphertextBlob"]
     assert kms.decrypt(KeyId=key, CiphertextBlob=sealed, EncryptionContext={"team": "blue"})["Plaintext"] == b"p"
@@ -164,14 +168,14 @@ def test_keys_secrets_and_parameters(house, guest):
     denied(secrets.put_secret_value, SecretId=arn, SecretString="x")
 
     house.boto("ssm").put_parameter(Name="/app/url", Value="u", Type="String")
-    ssm = guest("ssm", {"Action": "ssm:GetParameter*", "Resource": f"arn:aws:ssm:us-east-1:{account(house)}:parameter/app/*"})
+    ssm = guest("ssm", {"Action": "ssm:GetParameter*", "Resource": f"arn:aws:ssm:{region(house)}:{account(house)}:parameter/app/*"})
     assert ssm.get_parameter(Name="/app/url")["Parameter"]["Value"] == "u"
     denied(ssm.get_parameter, Name="/other/url")
     denied(ssm.get_parameters, Names=["/app/url", "/other/url"])
 
 
 def test_functions_speak_rest(house, guest):
-    arn = f"arn:aws:lambda:us-east-1:{account(house)}:function:work"
+    arn = f"arn:aws:lambda:{region(house)}:{account(house)}:function:work"
     functions = guest("lambda", {"Action": "lambda:GetFunction", "Resource": arn})
     with pytest.raises(ClientError) as caught:
         functions.get_function(FunctionName="work")
@@ -182,7 +186,7 @@ def test_functions_speak_rest(house, guest):
 
 
 def test_logs_and_metrics(house, guest):
-    arn = f"arn:aws:logs:us-east-1:{account(house)}:log-group:app:*"
+    arn = f"arn:aws:logs:{region(house)}:{account(house)}:log-group:app:*"
     logs = guest("logs", {"Action": ["logs:CreateLogGroup", "logs:DescribeLogGroups"], "Resource": "*"},
                  {"Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": arn})
     logs.create_log_group(logGroupName="app")
@@ -200,17 +204,19 @@ def test_rest_xml_and_streams(house, guest):
     assert zones.list_hosted_zones()["HostedZones"] == []
     denied(zones.create_hosted_zone, Name="example.com", CallerReference="1")
     house.boto("kinesis").create_stream(StreamName="s", ShardCount=1)
-    kinesis = guest("kinesis", {"Action": "kinesis:PutRecord", "Resource": f"arn:aws:kinesis:us-east-1:{account(house)}:stream/s"})
+    kinesis = guest("kinesis", {"Action": "kinesis:PutRecord", "Resource": f"arn:aws:kinesis:{region(house)}:{account(house)}:stream/s"})
     kinesis.put_record(StreamName="s", Data=b"d", PartitionKey="p")
     denied(kinesis.put_record, StreamName="other", Data=b"d", PartitionKey="p")
 
 
 def test_where_the_resource_is_not_known_only_a_star_allows_and_any_denial_denies(house, guest):
-    batch = guest("batch", {"Action": "batch:*", "Resource": "arn:aws:batch:*:*:*"})
-    denied(batch.cancel_job, jobId="j", reason="r")
-    batch = guest("batch", {"Action": "batch:*", "Resource": "*"},
-                  {"Effect": "Deny", "Action": "batch:CancelJob", "Resource": "arn:aws:batch:us-east-1:1:job/production"})
-    denied(batch.cancel_job, jobId="j", reason="r")
+    ecr = guest("ecr", {"Action": "ecr:*", "Resource": "arn:aws:ecr:*:*:*"})
+    denied(ecr.describe_repositories)
+    ecr = guest("ecr", {"Action": "ecr:*", "Resource": "*"})
+    assert ecr.describe_repositories()["repositories"] == []
+    ecr = guest("ecr", {"Action": "ecr:*", "Resource": "*"}, {
+        "Effect": "Deny", "Action": "ecr:DescribeRepositories", "Resource": f"arn:aws:ecr:{region(house)}:1:repository/production"})
+    denied(ecr.describe_repositories)
 
 
 def test_what_no_upstream_has_and_no_model_knows_is_refused_here(house, wire):

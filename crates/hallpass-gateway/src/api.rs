@@ -71,6 +71,8 @@ pub async fn handle(
     };
     facts.upstream = Some(upstream.name().to_owned());
 
+    // Where the resource is: the region the request will be signed for.
+    let region = upstream.region().map_or(region, str::to_owned);
     let owner = upstream.account().unwrap_or(gateway.account);
     let (bundle, role_tags) = gateway.policies.policies_for(caller);
     let mut context = request_context(

@@ -47,8 +47,8 @@ pub struct UpstreamConfig {
     pub accounts: Option<Vec<AccountId>>,
     /// `http://…` or `https://…`; `{service}` and `{region}` stand for the request's.
     pub endpoint: String,
-    /// The region to sign for. Absent: the one the client signed for, where the endpoint has `{region}`, else
-    /// `us-east-1`.
+    /// The region to sign for. Absent: the one the client signed for, but for S3 at an endpoint without `{region}`,
+    /// where it is `us-east-1`: what stores that know no regions expect.
     #[serde(default)]
     pub region: Option<String>,
     /// The account that owns what is there; absent: the caller's own.
@@ -272,11 +272,14 @@ impl GatewayConfig {
     /// Patterns of the services whose requests go to the region that the client signed for.
     #[must_use]
     pub fn services_that_follow(&self) -> Vec<String> {
-        let following = self
-            .upstreams
-            .iter()
-            .filter(|upstream| upstream.region.is_none() && upstream.endpoint.contains("{region}"));
-        following.flat_map(|upstream| upstream.services.clone()).collect()
+        let free = self.upstreams.iter().filter(|upstream| upstream.region.is_none());
+        free.flat_map(|upstream| {
+            let follows_for_s3 = upstream.endpoint.contains("{region}");
+            let services = upstream.services.iter();
+            services.filter(move |service| follows_for_s3 || !glob_matches(service, "s3"))
+        })
+        .cloned()
+        .collect()
     }
 
     /// Whether some upstream names `service` without a wildcard.

@@ -428,7 +428,7 @@ impl FrontDoor {
     ) -> Result<http::Response<Body>, Refusal> {
         *dialect = guessed_dialect(&head);
         let request = gateway_api::understand(service, &head)?;
-        *dialect = Dialect::Api(request.protocol());
+        *dialect = api_dialect(&head, request.protocol());
         let _room = api::room_for(&self.api_room, &head, api::API_BODY_BYTES_MAX).await?;
         let body = api::read_body(body, api::API_BODY_BYTES_MAX).await?;
         let payload = Payload::Body(Sha256::digest(&body).into());
@@ -566,7 +566,7 @@ fn query_dialect(service: Service) -> Dialect {
 fn guessed_dialect(head: &RequestHead) -> Dialect {
     use hallpass_apiroute::Protocol as P;
     let kind = head.header("content-type").unwrap_or_default();
-    Dialect::Api(if head.headers.contains_key("smithy-protocol") {
+    let protocol = if head.headers.contains_key("smithy-protocol") {
         P::Cbor
     } else if kind.starts_with("application/x-amz-json-1.0") {
         P::Json10
@@ -576,7 +576,16 @@ fn guessed_dialect(head: &RequestHead) -> Dialect {
         P::Query
     } else {
         P::RestJson
-    })
+    };
+    api_dialect(head, protocol)
+}
+
+fn api_dialect(head: &RequestHead, protocol: hallpass_apiroute::Protocol) -> Dialect {
+    let wants_query_codes = head.headers.contains_key("x-amzn-query-mode");
+    Dialect::Api {
+        protocol,
+        wants_query_codes,
+    }
 }
 
 fn is_form(head: &RequestHead) -> bool {

@@ -17,7 +17,11 @@ pub(crate) enum Dialect {
         is_ec2: bool,
     },
     /// Another service's own way to tell errors.
-    Api(hallpass_apiroute::Protocol),
+    Api {
+        protocol: hallpass_apiroute::Protocol,
+        /// Whether the client wants the codes of the query protocol that the service once spoke (`x-amzn-query-mode`).
+        wants_query_codes: bool,
+    },
 }
 
 /// A refusal's code in this dialect, as it is answered and recorded.
@@ -25,11 +29,13 @@ pub(crate) fn code_of(dialect: Dialect, refusal: &Refusal) -> (&'static str, u16
     match dialect {
         Dialect::S3 { .. } => (refusal.code, refusal.status),
         Dialect::Query { is_ec2, .. } => refusal.query_code(is_ec2),
-        Dialect::Api(hallpass_apiroute::Protocol::Query | hallpass_apiroute::Protocol::RestXml) => {
-            refusal.query_code(false)
-        }
-        Dialect::Api(hallpass_apiroute::Protocol::Ec2) => refusal.query_code(true),
-        Dialect::Api(protocol) => refusal.json_code(is_rest(protocol)),
+        Dialect::Api { protocol, .. } => match protocol {
+            hallpass_apiroute::Protocol::Query | hallpass_apiroute::Protocol::RestXml => {
+                refusal.query_code(false)
+            }
+            hallpass_apiroute::Protocol::Ec2 => refusal.query_code(true),
+            other => refusal.json_code(other == hallpass_apiroute::Protocol::RestJson),
+        },
     }
 }
 
@@ -66,7 +72,16 @@ pub(crate) fn refusal(dialect: Dialect, refusal: &Refusal, request_id: &str) -> 
             );
             ("text/xml", body)
         }
-        Dialect::Api(protocol) => return api_refusal(protocol, code, status, refusal, request_id),
+        Dialect::Api {
+            protocol,
+            wants_query_codes,
+        } => {
+            let mut response = api_refusal(protocol, code, status, refusal, request_id);
+            if wants_query_codes {
+                add_query_code(&mut response, refusal, is_callers_fault);
+            }
+            return response;
+        }
     };
     let mut response = text(status, content_type, body);
     for (name, value) in &refusal.extra {
@@ -80,10 +95,6 @@ pub(crate) fn refusal(dialect: Dialect, refusal: &Refusal, request_id: &str) -> 
         }
     }
     response
-}
-
-fn is_rest(protocol: hallpass_apiroute::Protocol) -> bool {
-    protocol == hallpass_apiroute::Protocol::RestJson
 }
 
 /// A refusal as the protocols of other services tell it (Smithy, "AWS protocols", "Operation error serialization").
@@ -126,13 +137,17 @@ fn api_refusal(
     if let Ok(kind) = HeaderValue::from_str(code) {
         headers.insert(HeaderName::from_static("x-amzn-errortype"), kind);
     }
-    // Services that once spoke the query protocol keep its codes for their clients (Smithy, `awsQueryCompatible`).
-    let (query_code, _) = refusal.query_code(false);
-    let fault = if status < 500 { "Sender" } else { "Receiver" };
-    if let Ok(code) = HeaderValue::from_str(&format!("{query_code};{fault}")) {
-        headers.insert(HeaderName::from_static("x-amzn-query-error"), code);
-    }
     response
+}
+
+/// Services that once spoke the query protocol keep its codes for their clients (Smithy, `awsQueryCompatible`).
+fn add_query_code(response: &mut http::Response<Body>, refusal: &Refusal, is_callers_fault: bool) {
+    let (code, _) = refusal.query_code(false);
+    let fault = if is_callers_fault { "Sender" } else { "Receiver" };
+    if let Ok(code) = HeaderValue::from_str(&format!("{code};{fault}")) {
+        let name = HeaderName::from_static("x-amzn-query-error");
+        response.headers_mut().insert(name, code);
+    }
 }
 
 /// A CBOR map of texts (RFC 8949).

@@ -36,12 +36,12 @@ pub trait Upstream: Send + Sync {
         None
     }
 
-    /// The region it signs for; `None` where it follows the client or has none.
+    /// The one region it signs for, if the operator set one.
     fn region(&self) -> Option<&str> {
         None
     }
 
-    /// Whether requests go to the region that the client signed for.
+    /// Whether S3 requests go to the region that the client signed for.
     fn follows_region(&self) -> bool {
         false
     }

@@ -18,13 +18,17 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// The region of stores that know none.
+const STORES_REGION: &str = "us-east-1";
+
 /// What an [`HttpUpstream`] is made of.
 pub struct HttpUpstreamConfig {
     /// The name operators gave it.
     pub name: String,
     /// `http://host[:port]` or `https://host[:port]`; `{service}` and `{region}` stand for the request's.
     pub endpoint: String,
-    /// The region its signatures are for; `None`: the client's where the endpoint has `{region}`, else `us-east-1`.
+    /// The region its signatures are for. `None`: the one the client signed for, but for S3 at an endpoint without
+    /// `{region}`, where it is `us-east-1`: what stores that know no regions expect.
     pub region: Option<String>,
     /// Whether the bucket stands in the path rather than in front of the host.
     pub path_style: bool,
@@ -112,12 +116,8 @@ impl HttpUpstream {
     /// [`EndpointError`].
     pub fn new(config: HttpUpstreamConfig) -> Result<Self, EndpointError> {
         let endpoint = Endpoint::parse(&config.endpoint, config.path_style)?;
-        let region = match config.region {
-            Some(region) => Some(region),
-            None if endpoint.has_region() => None,
-            None => Some("us-east-1".to_owned()),
-        };
-        let tried = region.as_deref().unwrap_or("us-east-1");
+        let region = config.region;
+        let tried = region.as_deref().unwrap_or(STORES_REGION);
         Scope::new(UnixSeconds(0), tried, "s3").map_err(|_| EndpointError::Region)?;
         let connector = connector(endpoint.https, config.ca_file.as_deref())?;
         Ok(Self {
@@ -130,11 +130,6 @@ impl HttpUpstream {
             trailing_checksums: config.trailing_checksums,
             signer: Signer::new(config.credentials),
         })
-    }
-
-    fn region_for(&self, clients: Option<&str>) -> String {
-        let own = self.region.as_deref();
-        own.or(clients).unwrap_or("us-east-1").to_owned()
     }
 
     /// The request to send now: signed with the credentials and by the clock of this moment.
@@ -188,7 +183,7 @@ impl Upstream for HttpUpstream {
     }
 
     fn follows_region(&self) -> bool {
-        self.region.is_none()
+        self.region.is_none() && self.endpoint.has_region()
     }
 
     fn health(&self) -> Health {

@@ -1,4 +1,4 @@
-use super::{HttpUpstream, Plan, header_value};
+use super::{HttpUpstream, Plan, STORES_REGION, header_value};
 use crate::body::{Body, VerifiedBody};
 use crate::error::UpstreamError;
 use crate::forward::{ForwardParts, ForwardRequest};
@@ -20,7 +20,16 @@ impl HttpUpstream {
     pub(super) async fn forward(&self, request: ForwardRequest) -> Result<Response<Body>, UpstreamError> {
         let mut parts = request.into_parts();
         let empty_trailers = parts.body.prove_empty().await?;
-        let region = self.region_for(parts.client_region.as_deref());
+        let clients = parts
+            .client_region
+            .as_deref()
+            .filter(|_| self.endpoint.has_region());
+        let region = self
+            .region
+            .as_deref()
+            .or(clients)
+            .unwrap_or(STORES_REGION)
+            .to_owned();
         let bucket = parts.s3.bucket.as_deref().map(|name| self.bucket_there(name));
         let target = self.endpoint.s3_target(&parts.s3, bucket, &region);
         let mut headers = headers::for_upstream(&parts.head.headers, &parts.s3.query_headers)?;
