@@ -1,6 +1,5 @@
 """Other services than S3 through boto3 and the gateway, in front of moto as a whole AWS: each protocol, each service whose
 resources are known, denials in the service's own words, and the record."""
-import base64
 import json
 import os
 import subprocess
@@ -132,6 +131,61 @@ def test_topics_speak_the_query_protocol(house, guest):
     assert sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=[{"Id": "1", "Message": "a"}])["Successful"]
     denied(sns.publish, TopicArn=arn.replace("news", "other"), Message="m")
     denied(sns.delete_topic, TopicArn=arn)
+
+
+def policy_of(text):
+    return json.loads(text)["Statement"]
+
+
+def test_queue_policies_are_kept_here_and_let_in(house, guest, wire):
+    admin = house.boto("sqs")
+    url = admin.create_queue(QueueName="shared", Attributes={"DelaySeconds": "0"})["QueueUrl"]
+    assert url.startswith(house.api), "its address is ours"
+    arn = admin.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sqs = guest("sqs", {"Action": "sqs:ListQueues", "Resource": "*"})
+    denied(sqs.send_message, QueueUrl=url, MessageBody="x")
+    who = f"arn:aws:iam::{account(house)}:user/guest"
+    before = len(wire.sent)
+    statement = {"Sid": "s", "Effect": "Allow", "Principal": {"AWS": who}, "Action": "sqs:SendMessage", "Resource": arn}
+    admin.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "7", "Policy": json.dumps(
+        {"Version": "2012-10-17", "Statement": [statement]})})
+    assert who.encode() not in bytes(wire.sent[before:]), "the upstream is not told"
+    got = admin.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert policy_of(got["Policy"]) == [statement] and got["VisibilityTimeout"] == "7"
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    admin.add_permission(QueueUrl=url, Label="other", AWSAccountIds=["111122223333"], Actions=["ReceiveMessage"])
+    got = admin.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]
+    assert [one["Sid"] for one in policy_of(got["Policy"])] == ["s", "other"]
+    admin.remove_permission(QueueUrl=url, Label="s")
+    denied(sqs.send_message, QueueUrl=url, MessageBody="x")
+    with pytest.raises(ClientError):
+        admin.set_queue_attributes(QueueUrl=url, Attributes={"Policy": "{"})
+    with pytest.raises(ClientError) as caught:
+        admin.set_queue_attributes(QueueUrl=url.replace("shared", "absent"), Attributes={"Policy": ""})
+    assert "NonExistentQueue" in caught.value.response["Error"]["Code"]
+    admin.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    assert "Policy" not in admin.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+
+def test_topic_policies_are_kept_here_and_let_in(house, guest, wire):
+    admin = house.boto("sns")
+    arn = admin.create_topic(Name="shared")["TopicArn"]
+    sns = guest("sns", {"Action": "sns:ListTopics", "Resource": "*"})
+    denied(sns.publish, TopicArn=arn, Message="m")
+    who = f"arn:aws:iam::{account(house)}:user/guest"
+    before = len(wire.sent)
+    statement = {"Sid": "s", "Effect": "Allow", "Principal": {"AWS": who}, "Action": "sns:Publish", "Resource": arn}
+    admin.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=json.dumps(
+        {"Version": "2012-10-17", "Statement": [statement]}))
+    assert who.encode() not in bytes(wire.sent[before:])
+    assert policy_of(admin.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"]) == [statement]
+    assert sns.publish(TopicArn=arn, Message="m")["MessageId"]
+    admin.delete_topic(TopicArn=arn)
+    admin.create_topic(Name="shared")
+    denied(sns.publish, TopicArn=arn, Message="m")
+    with pytest.raises(ClientError) as caught:
+        admin.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue="nonsense")
+    assert caught.value.response["Error"]["Code"] == "InvalidParameter"
 
 
 def test_tables_by_item_and_leading_key(house, guest):

@@ -1,6 +1,9 @@
 //! One request to another service than S3, from authenticated to answered: `Authenticated` → `ApiRequest` → `Permit` →
 //! `ApiForward`.
 
+mod attributes;
+mod resource_policy;
+
 use crate::{Authenticated, Connection, Facts, Gateway, Refusal, RequestHead, request_context};
 use bytes::Bytes;
 use hallpass_access::{ActionOn, authorize_on};
@@ -25,6 +28,8 @@ pub struct Input {
     pub connection: Connection,
     /// When.
     pub now: UnixSeconds,
+    /// The id answered to the client.
+    pub request_id: String,
 }
 
 /// Finds out what a request to `service` means.
@@ -60,6 +65,7 @@ pub async fn handle(
         body,
         connection,
         now,
+        request_id,
     } = input;
     let caller = authenticated.caller();
     let service = request.service();
@@ -94,6 +100,11 @@ pub async fn handle(
     let on_resource = |action: &ActionOn| Some(gateway.resources.policy(&action.resource)?.group.clone());
     let permit = authorize_on(caller, actions, &context, &bundle, on_resource)?;
     facts.note_permit(&permit);
+    let arn = permit
+        .actions()
+        .first()
+        .map_or_else(String::new, |action| action.resource.clone());
+    let plan = resource_policy::plan(&request, &body, &arn)?;
 
     // A parameter in a header counts only if the client signed it.
     let signed = |name: &str| authenticated.verified().signed_header(name);
@@ -106,6 +117,17 @@ pub async fn handle(
     for name in unsigned {
         parts.headers.remove(name);
     }
+    let is_here = plan.as_ref().is_some_and(|plan| plan.body.is_none());
+    let body = match &plan {
+        Some(plan) => plan.body.clone().unwrap_or(body),
+        None => body,
+    };
+    let body = if is_here {
+        // What is kept here is kept for queues and topics that are there.
+        resource_policy::probe(&request, &body, &arn, &mut parts)
+    } else {
+        body
+    };
     let forward = ApiForward {
         permit,
         service: service.to_owned(),
@@ -119,11 +141,57 @@ pub async fn handle(
     let asked = Instant::now();
     let answer = upstream.serve_api(forward).await;
     facts.upstream_took = Some(asked.elapsed());
-    answer.map_err(|error| {
+    let answer = answer.map_err(|error| {
         let mut refusal = Refusal::caller(error.code, error.status, error.message);
         refusal.headers = error.headers;
         refusal
+    })?;
+    if !answer.status().is_success() {
+        return Ok(answer);
+    }
+    if resource_policy::names_queues(&request)
+        && let Some(host) = head.header("host")
+    {
+        let scheme = if connection.is_tls { "https" } else { "http" };
+        return finish(
+            gateway,
+            plan,
+            service,
+            &arn,
+            resource_policy::move_queues(answer, &format!("{scheme}://{host}")).await?,
+        )
+        .await;
+    }
+    let answer = finish(gateway, plan, service, &arn, answer).await?;
+    Ok(if is_here {
+        resource_policy::done(&request, &request_id)
+    } else {
+        answer
     })
+}
+
+/// What is to be done here once the upstream has done its part.
+async fn finish(
+    gateway: &Gateway,
+    plan: Option<resource_policy::Plan>,
+    service: &str,
+    arn: &str,
+    answer: http::Response<Body>,
+) -> Result<http::Response<Body>, Refusal> {
+    let Some(plan) = plan else { return Ok(answer) };
+    if plan.deletes
+        && let Err(error) = gateway.resources.delete(arn).await
+    {
+        tracing::error!(%error, arn, "the policy of what was deleted could not be removed");
+    }
+    if let Some(change) = plan.change {
+        resource_policy::apply(&gateway.resources, service, arn, change).await?;
+    }
+    if plan.tells {
+        let kept = gateway.resources.policy(arn);
+        return resource_policy::tell(answer, kept.as_ref().map(|kept| kept.text.as_str()), service).await;
+    }
+    Ok(answer)
 }
 
 /// The refusal of a service that no upstream has.

@@ -445,6 +445,7 @@ impl FrontDoor {
             body,
             connection,
             now,
+            request_id: entry.request_id.clone(),
         };
         let mut facts = Facts::default();
         let answer = gateway_api::handle(&self.parts.gateway, input, &mut facts).await;
