@@ -69,7 +69,9 @@ pub async fn handle(
     } = input;
     let caller = authenticated.caller();
     let service = request.service();
-    let region = authenticated.verified().scope().region().to_owned();
+    // A signature of version 4a is for a set of regions, in which ours is.
+    let region = Some(authenticated.verified().scope().region()).filter(|region| !region.is_empty());
+    let region = region.unwrap_or(&gateway.region).to_owned();
     request.read_body(&body).map_err(refused)?;
     facts.note_api(&request);
     let Some(upstream) = gateway.upstream_for_api(service, caller) else {

@@ -1,8 +1,8 @@
 use crate::{Refusal, glob_matches};
 use hallpass_access::{AuthenticationError, Caller, Candidate, PolicyBundle};
 use hallpass_sigv4::{
-    PathStyle, Payload, PostLimits, Presented, PresentedPost, PresentedV2, RequestView, Scope, SigningKey,
-    Verified, VerifyOptions,
+    EcdsaKey, EcdsaVerifyingKey, ParseError, PathStyle, Payload, PostLimits, Presented, PresentedPost,
+    PresentedV2, PresentedV4a, RequestView, Scope, SigningKey, Verified, VerifyOptions,
 };
 use hallpass_types::{AccessKeyId, UnixSeconds};
 use quick_cache::sync::Cache;
@@ -92,6 +92,48 @@ impl RequestHead {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+/// What a request presents, in either version that covers all of it: read, **not yet verified**.
+#[derive(Debug)]
+pub enum Claim {
+    /// Signature version 4.
+    V4(Presented),
+    /// Version 4a, with a key pair and for a set of regions.
+    V4a(PresentedV4a),
+}
+
+impl Claim {
+    /// Finds the authentication of a request. `None` means anonymous: not a trace of authentication.
+    ///
+    /// # Errors
+    /// [`ParseError`] for anything broken, doubled, partial or of another scheme.
+    pub fn find(head: &RequestHead) -> Result<Option<Self>, ParseError> {
+        let fields = head.fields();
+        let view = head.view(&fields);
+        match hallpass_sigv4::parse(&view) {
+            Err(ParseError::SignatureV4a) => Ok(hallpass_sigv4::parse_v4a(&view)?.map(Self::V4a)),
+            found => Ok(found?.map(Self::V4)),
+        }
+    }
+
+    /// Whose key is said to have signed.
+    #[must_use]
+    pub fn access_key_id(&self) -> &AccessKeyId {
+        match self {
+            Self::V4(presented) => &presented.access_key_id,
+            Self::V4a(presented) => &presented.access_key_id,
+        }
+    }
+
+    /// The service it is said to be for.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        match self {
+            Self::V4(presented) => presented.scope.service(),
+            Self::V4a(presented) => presented.scope.service(),
+        }
     }
 }
 
@@ -194,6 +236,7 @@ impl Requester {
 pub struct Authenticator {
     keys: Arc<dyn KeyLookup>,
     signing_keys: Cache<(AccessKeyId, Scope), SigningKey>,
+    verifying_keys: Cache<AccessKeyId, EcdsaVerifyingKey>,
     region: String,
     following: Vec<String>,
 }
@@ -205,6 +248,7 @@ impl Authenticator {
         Self {
             keys,
             signing_keys: Cache::new(SIGNING_KEYS_MAX),
+            verifying_keys: Cache::new(SIGNING_KEYS_MAX),
             region: region.to_owned(),
             following: vec![],
         }
@@ -230,21 +274,13 @@ impl Authenticator {
     pub fn verify(
         &self,
         head: &RequestHead,
-        presented: Presented,
+        claim: Claim,
         payload: Payload,
         now: UnixSeconds,
     ) -> Result<Signed, Refusal> {
         let fields = head.fields();
         let view = head.view(&fields);
-        let candidate =
-            self.keys
-                .candidate(&presented.access_key_id, presented.session_token.as_deref(), now)?;
-        let service = presented.scope.service().to_owned();
-        let cached = (presented.access_key_id.clone(), presented.scope.clone());
-        let key = match self.signing_keys.get(&cached) {
-            Some(key) => key,
-            None => SigningKey::derive(&candidate.secret, &presented.scope),
-        };
+        let service = claim.service().to_owned();
         // IAM is one service for all regions; its clients sign for us-east-1 wherever they are.
         let is_global = matches!(service.as_str(), "iam" | "sts");
         let options = VerifyOptions {
@@ -256,13 +292,51 @@ impl Authenticator {
             },
             ..VerifyOptions::new(now, PathStyle::for_service(&service))
         };
-        let verified = hallpass_sigv4::verify(&view, presented, &key, payload, &options)?;
-        // Cached only once proven: strangers cannot fill the cache with keys of their choice.
-        self.signing_keys.insert(cached, key);
-        Ok(Signed {
-            caller: candidate.caller,
-            verified,
-        })
+        // Keys are cached only once proven: strangers cannot fill the caches with keys of their choice.
+        match claim {
+            Claim::V4(presented) => {
+                let candidate = self.candidate(&presented.access_key_id, &presented.session_token, now)?;
+                let cached = (presented.access_key_id.clone(), presented.scope.clone());
+                let key = match self.signing_keys.get(&cached) {
+                    Some(key) => key,
+                    None => SigningKey::derive(&candidate.secret, &presented.scope),
+                };
+                let verified = hallpass_sigv4::verify(&view, presented, &key, payload, &options)?;
+                self.signing_keys.insert(cached, key);
+                Ok(Signed {
+                    caller: candidate.caller,
+                    verified,
+                })
+            }
+            Claim::V4a(presented) => {
+                let candidate = self.candidate(&presented.access_key_id, &presented.session_token, now)?;
+                let id = presented.access_key_id.clone();
+                let key = match self.verifying_keys.get(&id) {
+                    Some(key) => key,
+                    None => EcdsaKey::derive(&candidate.secret, &id)
+                        .map_err(|error| {
+                            Refusal::server("The signature cannot be verified.", error.to_string())
+                        })?
+                        .verifying_key()
+                        .clone(),
+                };
+                let verified = hallpass_sigv4::verify_v4a(&view, presented, &key, payload, &options)?;
+                self.verifying_keys.insert(id, key);
+                Ok(Signed {
+                    caller: candidate.caller,
+                    verified,
+                })
+            }
+        }
+    }
+
+    fn candidate(
+        &self,
+        id: &AccessKeyId,
+        token: &Option<String>,
+        now: UnixSeconds,
+    ) -> Result<Candidate, Refusal> {
+        Ok(self.keys.candidate(id, token.as_deref(), now)?)
     }
 
     /// [`Self::verify`] for a URL presigned with version 2. `bucket_in_host` is the bucket, where the host names it.
@@ -277,9 +351,7 @@ impl Authenticator {
         now: UnixSeconds,
     ) -> Result<Signed, Refusal> {
         let fields = head.fields();
-        let candidate =
-            self.keys
-                .candidate(&presented.access_key_id, presented.session_token.as_deref(), now)?;
+        let candidate = self.candidate(&presented.access_key_id, &presented.session_token, now)?;
         let view = head.view(&fields);
         let secret = &candidate.secret;
         let verified =
@@ -302,9 +374,7 @@ impl Authenticator {
         bucket: &str,
         now: UnixSeconds,
     ) -> Result<(Signed, PostLimits), Refusal> {
-        let candidate =
-            self.keys
-                .candidate(&presented.access_key_id, presented.session_token.as_deref(), now)?;
+        let candidate = self.candidate(&presented.access_key_id, &presented.session_token, now)?;
         let key = SigningKey::derive(&candidate.secret, &presented.scope);
         let region = Some(self.region.as_str()).filter(|_| !self.follows("s3"));
         let (verified, limits) = hallpass_sigv4::verify_post(presented, &key, fields, bucket, now, region)?;

@@ -1,5 +1,6 @@
 use hallpass_access::{Caller, CallerKind};
 use hallpass_session::Network;
+use hallpass_sigv4::RegionSet;
 use hallpass_types::AccountId;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -51,6 +52,10 @@ pub struct UpstreamConfig {
     /// where it is `us-east-1`: what stores that know no regions expect.
     #[serde(default)]
     pub region: Option<String>,
+    /// Signs with version 4a (ECDSA) for these regions: `*`, or names and patterns parted by commas, as multi-region
+    /// access points want.
+    #[serde(default)]
+    pub region_set: Option<String>,
     /// The account that owns what is there; absent: the caller's own.
     #[serde(default)]
     pub account: Option<AccountId>,
@@ -237,6 +242,10 @@ impl GatewayConfig {
         for upstream in &config.upstreams {
             let refuse = |why: &str| ConfigError(format!("upstream `{}`: {why}", upstream.name));
             upstream.credentials.check().map_err(refuse)?;
+            let set = upstream.region_set.as_deref();
+            if set.is_some_and(|set| RegionSet::parse(set).is_none()) {
+                return Err(refuse("region_set is `*`, or regions parted by commas"));
+            }
         }
         if config.listener.certificate_file.is_some() != config.listener.key_file.is_some() {
             return Err(ConfigError(

@@ -49,13 +49,17 @@ pub fn request_context(
     }
     if let Some(verified) = verified.filter(|verified| verified.scope().service() == "s3") {
         context.set("s3:authType", auth_type(verified.form()));
-        let is_version_2 = matches!(verified.form(), AuthForm::PresignedV2);
-        let version = if is_version_2 { "AWS" } else { "AWS4-HMAC-SHA256" };
+        let version = match verified.form() {
+            AuthForm::PresignedV2 => "AWS",
+            _ if verified.scope().region().is_empty() => "AWS4-ECDSA-P256-SHA256",
+            _ => "AWS4-HMAC-SHA256",
+        };
         context.set("s3:signatureversion", version);
-        context.set(
-            "s3:signatureAge",
-            &(now.since(verified.date()).max(0) * 1_000).to_string(),
-        );
+        // Version 2 does not say when it was signed.
+        if verified.form() != AuthForm::PresignedV2 {
+            let age = now.since(verified.date()).max(0) * 1_000;
+            context.set("s3:signatureAge", &age.to_string());
+        }
         if let Some(hash) = head.header("x-amz-content-sha256") {
             context.set("s3:x-amz-content-sha256", hash);
         }

@@ -15,7 +15,7 @@ mod refusal;
 pub mod s3;
 
 pub use authenticate::{
-    Authenticated, Authenticator, Connection, KeyLookup, PolicyLookup, RequestHead, Requester, Signed,
+    Authenticated, Authenticator, Claim, Connection, KeyLookup, PolicyLookup, RequestHead, Requester, Signed,
 };
 pub use config::{
     AssumeRoleConfig, ConfigError, GatewayConfig, LimitsConfig, ListenerConfig, NetworkConfig, RateConfig,

@@ -121,7 +121,9 @@ pub async fn handle(
     let caller = requester.caller();
     let upstream = gateway.upstream_for(&s3, caller);
     facts.upstream = Some(upstream.name().to_owned());
+    // A signature of version 4a is for a set of regions, in which ours is.
     let signed_for = requester.verified().map(|verified| verified.scope().region());
+    let signed_for = signed_for.filter(|region| !region.is_empty());
     if let Some(region) = signed_for
         && region != gateway.region
         && !upstream.follows_region()

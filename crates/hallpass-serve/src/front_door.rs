@@ -13,12 +13,12 @@ use hallpass_access::{AuthenticationError, Caller, CallerKind, Candidate, Policy
 use hallpass_audit::{AuditLog, Durability, EventKind, Recorded};
 use hallpass_authority::{Authority, Service};
 use hallpass_gateway::{
-    Authenticator, Blame, Connection, KeyLookup, PolicyLookup, Refusal, RequestHead, Requester,
+    Authenticator, Blame, Claim, Connection, KeyLookup, PolicyLookup, Refusal, RequestHead, Requester,
     api as gateway_api, s3,
 };
 use hallpass_gateway::{Facts, Gateway, post_form, s3::Input};
 use hallpass_session::OpenedSession;
-use hallpass_sigv4::{ParseError, Payload, Presented};
+use hallpass_sigv4::{ParseError, Payload};
 use hallpass_types::{AccessKeyId, AccessKeyKind, Clock, Entropy, UnixSeconds};
 use hallpass_upstream::Body;
 use hallpass_wire::Protocol;
@@ -236,19 +236,16 @@ impl FrontDoor {
         dialect: &mut Dialect,
     ) -> Result<http::Response<Body>, Refusal> {
         refuse_ambiguity(&head)?;
-        let fields = head.fields();
-        let presented = match hallpass_sigv4::parse(&head.view(&fields)) {
-            Ok(Some(presented)) => presented,
+        let claim = match Claim::find(&head) {
+            Ok(Some(claim)) => claim,
             Ok(None) if is_form(&head) => {
                 *dialect = query_dialect(Service::Sts);
                 return Err(unsigned(true));
             }
             Ok(None) if post_form::is_upload(&head) => {
-                drop(fields);
                 return self.serve_form(head, body, connection, now, entry).await;
             }
             Ok(None) => {
-                drop(fields);
                 let caller = Arc::new(Caller::anonymous(self.parts.gateway.account));
                 entry.note_s3(&s3::name_of(&head, &self.parts.gateway));
                 entry.note_presented_by_nobody(&caller);
@@ -258,7 +255,6 @@ impl FrontDoor {
                     .await;
             }
             Err(ParseError::SignatureV2) if self.takes_version_2() => {
-                drop(fields);
                 return self
                     .serve_version_2(parts, head, body, connection, now, entry)
                     .await;
@@ -270,14 +266,11 @@ impl FrontDoor {
                 return Err(error.into());
             }
         };
-        drop(fields);
-        let service = presented.scope.service().to_owned();
-        entry.note_presented(presented.access_key_id.as_str(), &service);
+        let service = claim.service().to_owned();
+        entry.note_presented(claim.access_key_id().as_str(), &service);
         if service == "s3" {
             entry.note_s3(&s3::name_of(&head, &self.parts.gateway));
-            let signed = self
-                .authenticator
-                .verify(&head, presented, Payload::Declared, now)?;
+            let signed = self.authenticator.verify(&head, claim, Payload::Declared, now)?;
             entry.note_caller(signed.caller());
             let authenticated = signed.bind(connection)?;
             entry.note("withinBinding", authenticated.is_within_binding());
@@ -291,13 +284,13 @@ impl FrontDoor {
         let Some(api) = own else {
             return self
                 .serve_other(
-                    &service, presented, parts, head, body, connection, now, entry, dialect,
+                    &service, claim, parts, head, body, connection, now, entry, dialect,
                 )
                 .await;
         };
         *dialect = query_dialect(api);
         let document = self
-            .serve_api(api, presented, head, body, connection, now, entry)
+            .serve_api(api, claim, head, body, connection, now, entry)
             .await?;
         Ok(render::text(200, "text/xml", document))
     }
@@ -417,7 +410,7 @@ impl FrontDoor {
     async fn serve_other(
         &self,
         service: &str,
-        presented: Presented,
+        claim: Claim,
         parts: http::request::Parts,
         head: RequestHead,
         body: Body,
@@ -432,7 +425,7 @@ impl FrontDoor {
         let _room = api::room_for(&self.api_room, &head, api::API_BODY_BYTES_MAX).await?;
         let body = api::read_body(body, api::API_BODY_BYTES_MAX).await?;
         let payload = Payload::Body(Sha256::digest(&body).into());
-        let signed = self.authenticator.verify(&head, presented, payload, now)?;
+        let signed = self.authenticator.verify(&head, claim, payload, now)?;
         entry.note_caller(signed.caller());
         let authenticated = signed.bind(connection)?;
         entry.note("withinBinding", authenticated.is_within_binding());
@@ -460,7 +453,7 @@ impl FrontDoor {
     async fn serve_api(
         &self,
         service: Service,
-        presented: Presented,
+        claim: Claim,
         head: RequestHead,
         body: Body,
         connection: Connection,
@@ -470,7 +463,7 @@ impl FrontDoor {
         let _room = api::room_for(&self.query_room, &head, api::QUERY_BODY_BYTES_MAX).await?;
         let body = api::read_body(body, api::QUERY_BODY_BYTES_MAX).await?;
         let payload = Payload::Body(Sha256::digest(&body).into());
-        let signed = self.authenticator.verify(&head, presented, payload, now)?;
+        let signed = self.authenticator.verify(&head, claim, payload, now)?;
         entry.note_caller(signed.caller());
         let params = api::parameters(&head, &body)?;
         entry.note_action(&params);

@@ -10,7 +10,7 @@ use crate::reframe::Outgoing;
 use crate::signer::{Signer, ToSign};
 use crate::target::{Endpoint, EndpointError};
 use hallpass_access::Caller;
-use hallpass_sigv4::{PayloadMode, Scope};
+use hallpass_sigv4::{PayloadMode, RegionSet, Scope};
 use hallpass_types::{AccountId, UnixSeconds};
 use http::{HeaderName, HeaderValue, Method, Request};
 use std::collections::HashMap;
@@ -30,6 +30,8 @@ pub struct HttpUpstreamConfig {
     /// The region its signatures are for. `None`: the one the client signed for, but for S3 at an endpoint without
     /// `{region}`, where it is `us-east-1`: what stores that know no regions expect.
     pub region: Option<String>,
+    /// Signs with version 4a, good in these regions.
+    pub region_set: Option<RegionSet>,
     /// Whether the bucket stands in the path rather than in front of the host.
     pub path_style: bool,
     /// What to sign with.
@@ -52,6 +54,7 @@ impl HttpUpstreamConfig {
             name: name.to_owned(),
             endpoint: endpoint.to_owned(),
             region: None,
+            region_set: None,
             path_style: true,
             credentials,
             bucket_map: HashMap::new(),
@@ -128,7 +131,7 @@ impl HttpUpstream {
             bucket_map: config.bucket_map,
             account: config.account,
             trailing_checksums: config.trailing_checksums,
-            signer: Signer::new(config.credentials),
+            signer: Signer::new(config.credentials, config.region_set),
         })
     }
 

@@ -2,7 +2,10 @@ use crate::credentials::UpstreamCredentials;
 use crate::error::UpstreamError;
 use hallpass_access::Caller;
 use hallpass_secret::Secret;
-use hallpass_sigv4::{PayloadMode, RequestView, Scope, SigningCredentials, SigningKey, sign_with_key};
+use hallpass_sigv4::{
+    EcdsaKey, PayloadMode, RegionSet, RequestView, Scope, SigningCredentials, SigningKey, sign_v4a_with_key,
+    sign_with_key,
+};
 use hallpass_types::UnixSeconds;
 use http::{HeaderName, HeaderValue};
 use quick_cache::sync::Cache;
@@ -22,10 +25,16 @@ pub(crate) struct ToSign<'a> {
     pub(crate) caller: &'a Caller,
 }
 
+/// An access key id and what its secret makes of it.
+type KeyPairs = Cache<String, (Secret, EcdsaKey)>;
+
 /// Signs requests for one upstream.
 pub(crate) struct Signer {
     credentials: Arc<dyn UpstreamCredentials>,
     keys: Cache<(String, Scope), CachedKey>,
+    /// With it, signatures are of version 4a.
+    region_set: Option<RegionSet>,
+    key_pairs: KeyPairs,
 }
 
 /// A key and the secret it was derived from: an id whose secret was replaced must not be signed for with the old one.
@@ -36,10 +45,12 @@ struct CachedKey {
 }
 
 impl Signer {
-    pub(crate) fn new(credentials: Arc<dyn UpstreamCredentials>) -> Self {
+    pub(crate) fn new(credentials: Arc<dyn UpstreamCredentials>, region_set: Option<RegionSet>) -> Self {
         Self {
             credentials,
             keys: Cache::new(KEYS_MAX),
+            region_set,
+            key_pairs: Cache::new(KEYS_MAX),
         }
     }
 
@@ -51,8 +62,6 @@ impl Signer {
         headers: &mut Vec<(HeaderName, HeaderValue)>,
     ) -> Result<(), UpstreamError> {
         let credentials = self.credentials.current(what.caller, now).await?;
-        let scope = Scope::new(now, what.region, what.service).map_err(|_| UpstreamError::internal())?;
-        let key = self.key(&credentials, &scope);
         let view: Vec<(&str, &[u8])> = headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes()))
@@ -64,16 +73,21 @@ impl Signer {
             headers: &view,
         };
         let token = credentials.session_token.as_ref();
-        let signed = sign_with_key(
-            &view,
-            &credentials.access_key_id,
-            token,
-            &key,
-            &scope,
-            now,
-            what.payload,
-        )
-        .map_err(|error| {
+        let id = &credentials.access_key_id;
+        let internal = |_| UpstreamError::internal();
+        let signed = match &self.region_set {
+            None => {
+                let scope = Scope::new(now, what.region, what.service).map_err(internal)?;
+                let key = self.key(&credentials, &scope);
+                sign_with_key(&view, id, token, &key, &scope, now, what.payload)
+            }
+            Some(regions) => {
+                let scope = Scope::without_region(now, what.service).map_err(internal)?;
+                let key = self.key_pair(&credentials)?;
+                sign_v4a_with_key(&view, id, token, &key, regions, &scope, now, what.payload)
+            }
+        };
+        let signed = signed.map_err(|error| {
             tracing::warn!(%error, "request cannot be signed for the upstream");
             UpstreamError::new("InvalidRequest", 400, "The request cannot be forwarded.")
         })?;
@@ -84,6 +98,20 @@ impl Signer {
             headers.push((HeaderName::from_static(name), value));
         }
         Ok(())
+    }
+
+    fn key_pair(&self, credentials: &SigningCredentials) -> Result<EcdsaKey, UpstreamError> {
+        let id = credentials.access_key_id.as_str();
+        if let Some((secret, pair)) = self.key_pairs.get(id)
+            && secret == credentials.secret
+        {
+            return Ok(pair);
+        }
+        let pair = EcdsaKey::derive(&credentials.secret, &credentials.access_key_id)
+            .map_err(|_| UpstreamError::internal())?;
+        let kept = (credentials.secret.clone(), pair.clone());
+        self.key_pairs.insert(id.to_owned(), kept);
+        Ok(pair)
     }
 
     fn key(&self, credentials: &SigningCredentials, scope: &Scope) -> SigningKey {

@@ -4,6 +4,7 @@ use crate::error::CliError;
 use hallpass_agent::SystemClock;
 use hallpass_gateway::{GatewayConfig, ListenerConfig, UpstreamConfig};
 use hallpass_serve::Listening;
+use hallpass_sigv4::RegionSet;
 use hallpass_types::Clock as _;
 use hallpass_upstream::{HttpUpstream, HttpUpstreamConfig, ProfileFile, Upstream, UpstreamCredentials};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(super) fn open(config: &GatewayConfig) -> Result<Vec<Arc<dyn Upstream>>, Cli
                 name: upstream.name.clone(),
                 endpoint: upstream.endpoint.clone(),
                 region: upstream.region.clone(),
+                region_set: upstream.region_set.as_deref().and_then(RegionSet::parse),
                 path_style: upstream.path_style,
                 credentials: credentials(upstream)?,
                 bucket_map: upstream.bucket_names.clone(),
