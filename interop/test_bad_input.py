@@ -62,13 +62,14 @@ class Wire:
                 wire.sendall(data)
                 if half_close:
                     wire.shutdown(socket.SHUT_WR)
-            except (BrokenPipeError, ConnectionResetError):
+            except OSError:
+                # Closed on us already; what it said may still be read.
                 pass
             answer = b""
             while True:
                 try:
                     piece = wire.recv(65536)
-                except (ConnectionResetError, TimeoutError):
+                except OSError:
                     break
                 answer += piece
                 if not piece:
