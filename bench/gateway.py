@@ -300,7 +300,7 @@ def small(running, port, key, method, connections, folder):
     body = b"x" * SMALL
     head, _ = put_request(port, key, "/bench/small", body, "signed") if method == "PUT" else signed("GET", "/bench/small", port, key, b"")
     lines = head.decode().split("\r\n")
-    headers = [line.split(": ", 1) for line in lines[1:] if line and not line.startswith("content-length")]
+    headers = [line.split(": ", 1) for line in lines[1:] if line and not line.startswith(("content-length", "host:"))]
     script = folder / "wrk.lua"
     script.write_text(f'wrk.method = "{method}"\n' + "".join(f"wrk.headers[{json.dumps(k)}] = {json.dumps(v)}\n" for k, v in headers)
                       + (f'wrk.body = string.rep("x", {SMALL})\n' if method == "PUT" else ""))

@@ -59,6 +59,78 @@ def test_clients_speak_tls_and_policies_know_it(secure, monkeypatch):
     secure.boto("s3", key=(key["AccessKeyId"], key["SecretAccessKey"])).list_objects_v2(Bucket=secure.ready["bucket"])
 
 
+def client_certificate(folder, name):
+    """A certificate of the clients' authority; returns its fingerprint as a tag has it."""
+    run = lambda *words: subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, text=True).stdout
+    ca, key, crt = folder / "ca", folder / f"{name}.key", folder / f"{name}.crt"
+    if not ca.with_suffix(".crt").exists():
+        run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=clients",
+            "-keyout", ca.with_suffix(".key"), "-out", ca.with_suffix(".crt"))
+    if name != "ca":
+        run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+            "-keyout", key, "-out", folder / f"{name}.csr")
+        (folder / "v3").write_text("basicConstraints=CA:FALSE\nextendedKeyUsage=clientAuth\n")
+        run("x509", "-req", "-in", folder / f"{name}.csr", "-CA", ca.with_suffix(".crt"), "-CAkey", ca.with_suffix(".key"),
+            "-CAcreateserial", "-days", "2", "-extfile", folder / "v3", "-out", crt)
+        return run("x509", "-in", crt, "-noout", "-fingerprint", "-sha256").split("=")[1].strip().replace(":", "").lower()
+    return None
+
+
+def test_a_session_bound_to_a_certificate_needs_it_and_works_from_anywhere(tmp_path):
+    certificate(tmp_path, "server")
+    client_certificate(tmp_path, "ca")
+    fingerprint, _ = client_certificate(tmp_path, "mine"), client_certificate(tmp_path, "other")
+    house = House(config=f'''[listener]
+certificate_file = "{tmp_path}/tls.crt"
+key_file = "{tmp_path}/tls.key"
+client_ca_file = "{tmp_path}/ca.crt"
+''')
+    try:
+        admin = house.admin_env(AWS_CA_BUNDLE=str(tmp_path / "tls.crt"))
+        tag = lambda key, value: house.aws("ec2", "create-tags", "--resources", house.ready["instance"],
+                                           "--tags", f"Key={key},Value={value}", env=admin)
+        tag("hallpass:certificate", fingerprint)
+        held = house.credentials()
+        key = (held["AccessKeyId"], held["SecretAccessKey"], held["Token"])
+        url = house.boto("s3", key=key, signature_version="s3v4").generate_presigned_url(
+            "list_objects_v2", Params={"Bucket": house.ready["bucket"]})
+        curl = lambda *words: house.run(["curl", "-sS", "--cacert", tmp_path / "tls.crt", "-w", "%{http_code}", *words, url]).stdout
+        shown = lambda name: ["--cert", tmp_path / f"{name}.crt", "--key", tmp_path / f"{name}.key"]
+        assert curl().endswith("403") and "bound to a certificate" in curl()
+        assert curl(*shown("other")).endswith("403")
+        assert curl(*shown("mine")).endswith("200")
+        assert curl(*shown("mine"), "--interface", "127.0.0.9").endswith("200")
+        # Tagging alone must not be enough to take the binding off.
+        house.aws("iam", "create-user", "--user-name", "tagger", env=admin)
+        only_tags = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:CreateTags", "Resource": "*"}]}
+        house.aws("iam", "put-user-policy", "--user-name", "tagger", "--policy-name", "p", "--policy-document", json.dumps(only_tags), env=admin)
+        made = house.aws("iam", "create-access-key", "--user-name", "tagger", env=admin)["AccessKey"]
+        tagger = house.env(AWS_ACCESS_KEY_ID=made["AccessKeyId"], AWS_SECRET_ACCESS_KEY=made["SecretAccessKey"],
+                           AWS_CA_BUNDLE=str(tmp_path / "tls.crt"))
+        words = ["ec2", "create-tags", "--resources", house.ready["instance"], "--tags"]
+        house.aws(*words, "Key=team,Value=blue", env=tagger)
+        refused = house.aws(*words, "Key=hallpass:binding,Value=off", env=tagger, check=False)
+        assert "ec2:ModifyInstanceAttribute" in refused.stderr
+    finally:
+        house.close()
+
+
+def test_report_mode_lets_pass_and_says_so():
+    house = House()
+    try:
+        house.aws("ec2", "create-tags", "--resources", house.ready["instance"], "--tags", "Key=hallpass:binding,Value=report")
+        held = house.credentials()
+        key = (held["AccessKeyId"], held["SecretAccessKey"], held["Token"])
+        url = house.boto("s3", key=key, signature_version="s3v4").generate_presigned_url(
+            "list_objects_v2", Params={"Bucket": house.ready["bucket"]})
+        for source, expect in [("127.0.0.1", True), ("127.0.0.9", False)]:
+            assert house.run(["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--interface", source, url]).stdout == "200"
+            record = house.records(eventName="ListObjectsV2")[-1]
+            assert record["additionalEventData"]["hallpass"]["withinBinding"] is expect
+    finally:
+        house.close()
+
+
 def test_http_2_carries_the_same_requests(secure):
     url = secure.boto("s3", signature_version="s3v4").generate_presigned_url(
         "get_object", Params={"Bucket": secure.ready["bucket"], "Key": "over-h2"})

@@ -1,6 +1,6 @@
 //! What the store keeps: one value for each entity, as JSON. Field names are the stored format.
 
-use hallpass_session::{BindingMode, Network, Tag};
+use hallpass_session::{Binding, BindingMode, Network, Tag};
 use hallpass_types::{AccessKeyId, AccountId, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -171,4 +171,38 @@ pub struct Instance {
     /// How its metadata service behaves.
     #[serde(default)]
     pub metadata_options: MetadataOptions,
+}
+
+/// Tags with this prefix decide something, so whoever sets them must be allowed `ec2:ModifyInstanceAttribute` as well.
+pub(crate) const DECIDING_TAGS: &str = "hallpass:";
+
+impl Instance {
+    /// Where its sessions may be used from: by its addresses, unless its tags say otherwise. `hallpass:binding` is
+    /// `enforce`, `report` or `off`; `hallpass:networks` adds address ranges, `hallpass:certificate` demands a client
+    /// certificate instead of an address (SHA-256 in hex; several parted by commas). What cannot be read says nothing.
+    pub(crate) fn session_binding(&self) -> Binding {
+        let tag = |name: &str| {
+            let found = self
+                .tags
+                .iter()
+                .find(|tag| tag.key.strip_prefix(DECIDING_TAGS) == Some(name));
+            found.map_or("", |tag| tag.value.as_str())
+        };
+        let list = |text: &str| -> Vec<String> {
+            let pieces = text.split(',').map(str::trim).filter(|piece| !piece.is_empty());
+            pieces.map(str::to_ascii_lowercase).collect()
+        };
+        let mode = match tag("binding") {
+            "report" => BindingMode::Report,
+            "off" => BindingMode::Off,
+            _ => self.binding,
+        };
+        let more = list(tag("networks"));
+        let more = more.iter().filter_map(|network| network.parse::<Network>().ok());
+        Binding {
+            mode,
+            networks: self.networks.iter().copied().chain(more).collect(),
+            certificates: list(tag("certificate")),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use hallpass_access::{ActionOn, AuthenticationError, Caller, CallerKind, Candida
 use hallpass_policy::PrincipalInfo;
 use hallpass_secret::Secret;
 use hallpass_session::{
-    Binding, InstanceRef, Network, OpenedSession, SessionClaims, SessionPrincipal, Tag, secret_access_key,
+    InstanceRef, Network, OpenedSession, SessionClaims, SessionPrincipal, Tag, secret_access_key,
     session_access_key,
 };
 use hallpass_types::{AccessKeyId, AccessKeyKind, AccountId, Arn, UnixSeconds};
@@ -381,10 +381,7 @@ impl Authority {
                 private_ip: Some(instance.private_ip.clone()),
                 vpc: None,
             }),
-            binding: Some(Binding {
-                mode: instance.binding,
-                networks: instance.networks.clone(),
-            }),
+            binding: Some(instance.session_binding()),
             ..self.role_claims(
                 instance.account,
                 &compiled,

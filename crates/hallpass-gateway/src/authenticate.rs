@@ -41,6 +41,8 @@ pub struct Connection {
     pub local: SocketAddr,
     /// Whether TLS protected it.
     pub is_tls: bool,
+    /// The SHA-256 of the client's certificate, which was verified, if it showed one.
+    pub certificate: Option<[u8; 32]>,
 }
 
 /// The parts of a request that a signature covers, owned once so that every step looks at the same bytes.
@@ -163,7 +165,10 @@ impl Signed {
             .as_ref()
             .and_then(|session| session.binding.as_ref());
         let is_within_binding = match binding {
-            Some(binding) => binding.check(connection.peer.ip())?,
+            Some(binding) => {
+                let certificate = connection.certificate.map(hex);
+                binding.check(connection.peer.ip(), certificate.as_deref())?
+            }
             None => true,
         };
         Ok(Authenticated {
@@ -172,6 +177,15 @@ impl Signed {
             is_within_binding,
         })
     }
+}
+
+fn hex(bytes: [u8; 32]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Proof that a request was signed by its caller, whose session stands and may be used from where it came.

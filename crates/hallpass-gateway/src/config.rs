@@ -146,6 +146,9 @@ pub struct ListenerConfig {
     pub certificate_file: Option<PathBuf>,
     /// Its private key (PEM).
     pub key_file: Option<PathBuf>,
+    /// The authorities (PEM) of clients' certificates. Clients need not show one; what they show must be good, and
+    /// sessions bound to a certificate need it.
+    pub client_ca_file: Option<PathBuf>,
     /// Proxies whose PROXY protocol header says who is behind them; they must send one, nobody else may.
     pub proxy_protocol_from: Vec<Network>,
     /// Proxies whose `X-Forwarded-For` is believed, from the right to the first address that is none of them.
@@ -166,6 +169,7 @@ impl Default for ListenerConfig {
         Self {
             certificate_file: None,
             key_file: None,
+            client_ca_file: None,
             proxy_protocol_from: vec![],
             trusted_hops: vec![],
             metrics_from: vec![],

@@ -68,6 +68,7 @@ mod tests {
             peer: SocketAddr::new(peer.parse().unwrap(), 1),
             local: "127.0.0.1:1".parse().unwrap(),
             is_tls: false,
+            certificate: None,
         };
         judged(connection, &head, &config).peer.ip().to_string()
     }

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use sha2::{Digest as _, Sha256};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -120,6 +121,7 @@ async fn answer_connection(
         peer,
         local,
         is_tls: listening.tls.is_some(),
+        certificate: None,
     };
     if is_in(&listening.proxy_protocol_from, peer.ip()) {
         let named = in_time(proxy_protocol::read(&mut stream)).await?;
@@ -129,6 +131,8 @@ async fn answer_connection(
         None => answer_requests(stream, connection, builder, door, stopped).await,
         Some(acceptor) => {
             let stream = in_time(acceptor.accept(stream)).await?;
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            connection.certificate = shown.map(|certificate| Sha256::digest(certificate).into());
             answer_requests(stream, connection, builder, door, stopped).await
         }
     }

@@ -1,8 +1,9 @@
 //! TLS for the listener, with certificates that may be replaced while it runs.
 
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,9 +19,15 @@ pub struct TlsError(String);
 /// Answers TLS with the certificate in `certificate_file` (chain, PEM) and the key in `key_file` (PEM), read again
 /// when they change. While a change is half written, or does not fit together, the last good pair stays in use.
 ///
+/// Clients may show a certificate of an authority in `client_ca_file`; without that file none is asked for.
+///
 /// # Errors
-/// [`TlsError`] when the pair cannot be used now.
-pub fn acceptor(certificate_file: &Path, key_file: &Path) -> Result<TlsAcceptor, TlsError> {
+/// [`TlsError`] when the files cannot be used now.
+pub fn acceptor(
+    certificate_file: &Path,
+    key_file: &Path,
+    client_ca_file: Option<&Path>,
+) -> Result<TlsAcceptor, TlsError> {
     let resolver = Pair {
         certificate: certificate_file.to_owned(),
         key: key_file.to_owned(),
@@ -30,13 +37,32 @@ pub fn acceptor(certificate_file: &Path, key_file: &Path) -> Result<TlsAcceptor,
         }),
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError(error.to_string()))?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(resolver));
+        .map_err(|error| TlsError(error.to_string()))?;
+    let builder = match client_ca_file {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider)
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| TlsError(format!("`{}`: {error}", path.display())))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let at = |error: &dyn fmt::Display| TlsError(format!("`{}`: {error}", path.display()));
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| at(&error))? {
+        let certificate = certificate.map_err(|error| at(&error))?;
+        roots.add(certificate).map_err(|error| at(&error))?;
+    }
+    Ok(roots)
 }
 
 type Stamp = Option<(i64, i64, u64, u64)>;

@@ -106,6 +106,10 @@ pub struct Binding {
     pub mode: BindingMode,
     /// The instance's addresses, as seen by the gateway.
     pub networks: Vec<Network>,
+    /// SHA-256 of certificates (DER), in lower-case hex. With any, a request must come over TLS with one of them, from
+    /// whatever address: behind NAT an address says little.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
 }
 
 /// The session was used from an address outside its binding.
@@ -114,28 +118,33 @@ pub struct Binding {
 pub struct BindingRefused {
     /// The address the request came from.
     pub from: IpAddr,
-    /// The ranges it may come from, as text.
+    /// The ranges it may come from, or the certificates it must come with, as text.
     pub allowed: String,
 }
 
 impl Binding {
-    /// Whether a request from `from` satisfies the binding; `Ok(false)` when it does not but only a report is asked.
+    /// Whether a request from `from`, over TLS with the certificate of this SHA-256, satisfies the binding; `Ok(false)`
+    /// when it does not but only a report is asked.
     ///
     /// # Errors
-    /// [`BindingRefused`] when the mode is [`BindingMode::Enforce`] and `from` lies outside.
-    pub fn check(&self, from: IpAddr) -> Result<bool, BindingRefused> {
-        let inside = self.networks.iter().any(|network| network.contains(from));
+    /// [`BindingRefused`] when the mode is [`BindingMode::Enforce`] and the request comes otherwise.
+    pub fn check(&self, from: IpAddr, certificate: Option<&str>) -> Result<bool, BindingRefused> {
+        let inside = if self.certificates.is_empty() {
+            self.networks.iter().any(|network| network.contains(from))
+        } else {
+            certificate.is_some_and(|shown| self.certificates.iter().any(|bound| bound == shown))
+        };
         match self.mode {
             BindingMode::Off => Ok(true),
             _ if inside => Ok(true),
             BindingMode::Report => Ok(false),
             BindingMode::Enforce => {
-                let allowed = self
-                    .networks
-                    .iter()
-                    .map(Network::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ");
+                let allowed = if self.certificates.is_empty() {
+                    let networks = self.networks.iter().map(Network::to_string);
+                    networks.collect::<Vec<_>>().join(", ")
+                } else {
+                    "a certificate".to_owned()
+                };
                 Err(BindingRefused { from, allowed })
             }
         }
@@ -194,17 +203,31 @@ mod tests {
         let mut binding = Binding {
             mode: BindingMode::Enforce,
             networks: vec!["10.0.0.1".parse().unwrap()],
+            certificates: vec![],
         };
         assert!(
             binding
-                .check(from)
+                .check(from, None)
                 .unwrap_err()
                 .to_string()
                 .contains("10.0.0.1/32")
         );
         binding.mode = BindingMode::Report;
-        assert_eq!(binding.check(from), Ok(false));
+        assert_eq!(binding.check(from, None), Ok(false));
         binding.mode = BindingMode::Off;
-        assert_eq!(binding.check(from), Ok(true));
+        assert_eq!(binding.check(from, None), Ok(true));
+    }
+
+    #[test]
+    fn a_certificate_counts_instead_of_the_address() {
+        let (inside, elsewhere) = ("10.0.0.1".parse().unwrap(), "10.0.0.9".parse().unwrap());
+        let binding = Binding {
+            mode: BindingMode::Enforce,
+            networks: vec!["10.0.0.1".parse().unwrap()],
+            certificates: vec!["aa".to_owned()],
+        };
+        assert_eq!(binding.check(elsewhere, Some("aa")), Ok(true));
+        assert!(binding.check(inside, None).is_err());
+        assert!(binding.check(inside, Some("bb")).is_err());
     }
 }

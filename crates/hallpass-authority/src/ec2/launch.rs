@@ -67,6 +67,10 @@ pub(super) fn run_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
         let tagging =
             ActionOn::new("ec2:CreateTags", instance_arn(ctx, "*")).with("ec2:CreateAction", "RunInstances");
         actions.push(with_request_tags(tagging, &tags));
+        if super::tags::decide_something(&tags) {
+            let resource = instance_arn(ctx, "*");
+            actions.push(ActionOn::new("ec2:ModifyInstanceAttribute", resource));
+        }
     }
     actions.extend(pass_roles(ctx, profile));
     Ok(Requirement::Actions(actions))

@@ -2,8 +2,9 @@
 
 use super::{instance, on_instance, put_instance, unknown_filter};
 use crate::call::{Ctx, Outcome, Requirement, with_request_tags};
-use crate::entity::Instance;
+use crate::entity::{DECIDING_TAGS, Instance};
 use crate::{ApiError, names};
+use hallpass_access::ActionOn;
 use hallpass_session::Tag;
 use hallpass_wire::XmlWriter;
 use std::collections::BTreeMap;
@@ -14,11 +15,21 @@ pub(super) fn tags_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     if ids.is_empty() {
         ctx.required("ResourceId.1")?;
     }
-    Ok(Requirement::Actions(
-        ids.into_iter()
-            .map(|id| with_request_tags(on_instance(ctx, id), &tags))
-            .collect(),
-    ))
+    let mut actions = vec![];
+    for id in ids {
+        let tagging = with_request_tags(on_instance(ctx, id), &tags);
+        let resource = tagging.resource.clone();
+        actions.push(tagging);
+        if decide_something(&tags) {
+            actions.push(ActionOn::new("ec2:ModifyInstanceAttribute", resource));
+        }
+    }
+    Ok(Requirement::Actions(actions))
+}
+
+/// Whether some of these tags are read by Hallpass itself: tagging alone must not change where sessions may be used.
+pub(super) fn decide_something(tags: &[Tag]) -> bool {
+    tags.iter().any(|tag| tag.key.starts_with(DECIDING_TAGS))
 }
 
 fn request_tags(ctx: &Ctx<'_>) -> Vec<Tag> {

@@ -54,7 +54,7 @@ fn credentials(upstream: &UpstreamConfig) -> Result<Arc<dyn UpstreamCredentials>
 pub(super) fn listening(config: &ListenerConfig) -> Result<Listening, CliError> {
     let tls = match (&config.certificate_file, &config.key_file) {
         (Some(certificate), Some(key)) => {
-            let acceptor = hallpass_serve::acceptor(certificate, key);
+            let acceptor = hallpass_serve::acceptor(certificate, key, config.client_ca_file.as_deref());
             Some(acceptor.map_err(|error| CliError::failed(format!("listener: {error}")))?)
         }
         _ => None,
