@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 9] = [
     "document",
     "decide",
     "compare",
@@ -15,6 +15,7 @@ const TARGETS: [&str; 8] = [
     "chunked",
     "post_form",
     "apiroute",
+    "s3route",
 ];
 const SECONDS_DEFAULT: &str = "1800";
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -95,6 +95,12 @@ impl PolicyBundle {
 }
 
 /// Proof that policy allowed every action a request amounts to. Only this crate makes one.
+///
+/// ```compile_fail,E0451
+/// # fn forge(caller: std::sync::Arc<hallpass_access::Caller>) {
+/// let forged = hallpass_access::Permit { caller, actions: vec![], decisions: vec![] };
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Permit {
     caller: Arc<Caller>,

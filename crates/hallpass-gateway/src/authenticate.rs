@@ -190,6 +190,13 @@ fn hex(bytes: [u8; 32]) -> String {
 
 /// Proof that a request was signed by its caller, whose session stands and may be used from where it came.
 /// Only [`Signed::bind`] makes one.
+///
+/// ```compile_fail,E0308
+/// # use hallpass_gateway::{Authenticated, Requester, Signed};
+/// fn skip_the_binding(signed: Signed) -> Requester {
+///     Requester::Signed(signed)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Authenticated {
     caller: Arc<Caller>,

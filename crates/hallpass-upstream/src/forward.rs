@@ -89,6 +89,13 @@ impl fmt::Debug for ApiForward {
 }
 
 /// A request that may be served: there is none without a [`Permit`].
+///
+/// ```compile_fail,E0061
+/// # use hallpass_upstream::{ForwardRequest, VerifiedBody};
+/// fn without_a_permit(s3: hallpass_s3route::S3Request, head: http::request::Parts) -> ForwardRequest {
+///     ForwardRequest::new(s3, head, VerifiedBody::empty(), String::new(), hallpass_types::UnixSeconds(0))
+/// }
+/// ```
 pub struct ForwardRequest {
     permit: Permit,
     s3: S3Request,
