@@ -325,6 +325,9 @@ impl UpstreamCredentialsConfig {
             Some(role) if self.web_identity_token_file.is_some() && role.role_arn.contains("{role}") => {
                 Err("assume_role: a web identity has one role for all, so {role} has no meaning")
             }
+            Some(role) if self.web_identity_token_file.is_some() && role.external_id.is_some() => {
+                Err("assume_role: external_id has no meaning with a web identity")
+            }
             _ => Ok(()),
         }
     }
@@ -399,6 +402,11 @@ mod tests {
         let none = error("[[upstream]]\nname = \"x\"\nendpoint = \"http://h\"\ncredentials = {}\n");
         assert!(none.contains("`x`") && none.contains("need a source"), "{none}");
         assert!(error(&upstream("credentials.environment = true")).contains("more than one"));
+        let web = "[[upstream]]\nname = \"x\"\nendpoint = \"http://h\"\n\
+            credentials = { web_identity_token_file = \"t\", assume_role = { role_arn = \"ARN\" } }\n";
+        assert!(GatewayConfig::parse(web).is_ok());
+        assert!(error(&web.replace("ARN", "a{role}")).contains("{role} has no meaning"));
+        assert!(error(&web.replace("\"ARN\"", "\"a\", external_id = \"e\"")).contains("external_id"));
         assert!(error(&upstream("[listener]\nkey_file = \"k\"")).contains("go together"));
     }
 
