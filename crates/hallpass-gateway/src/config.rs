@@ -109,7 +109,7 @@ pub struct AssumeRoleConfig {
     /// Where STS is; absent: `https://sts.{region}.amazonaws.com` of the upstream's region.
     #[serde(default)]
     pub sts_endpoint: Option<String>,
-    /// 900 to 43,200 seconds; 3,600 when absent.
+    /// 900 to 43,200 seconds; 3,600 when absent, which is the most AWS gives to a role assumed by another role.
     #[serde(default)]
     pub duration_seconds: Option<u32>,
     /// What the role's trust policy asks for, if it does.

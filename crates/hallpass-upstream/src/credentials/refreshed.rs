@@ -124,7 +124,6 @@ impl<F: Fetch> Refreshed<F> {
 
     /// Credentials that are valid at `now`.
     pub(crate) async fn current(&self, now: UnixSeconds) -> Result<SigningCredentials, UpstreamError> {
-        let asked = Instant::now();
         let mut end = {
             let mut state = self.0.state();
             if let Some(credentials) = state.valid(now) {
@@ -137,7 +136,7 @@ impl<F: Fetch> Refreshed<F> {
         };
         // Nothing is ever sent; the error is the end of the fetch.
         let _ = end.changed().await;
-        self.0.state().valid(later(now, asked)).ok_or_else(no_credentials)
+        self.0.state().valid(now).ok_or_else(no_credentials)
     }
 
     /// The end of the fetch under way, begun now if there is none; `None` during the pause after a failure.
