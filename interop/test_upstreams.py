@@ -400,14 +400,14 @@ def test_the_cloud_s_keys_are_rotated_while_requests_run(cloud, houses):
         thread.start()
     try:
         for _ in range(3):
-            some_more(5)
+            some_more(30)
             new = cloud.new_key("rotating")
             cloud.file(new)
             # Those that were signed with the old key arrive first.
             some_more(2)
             cloud.iam.delete_access_key(UserName="rotating", AccessKeyId=old["AccessKeyId"])
             old = new
-        some_more(5)
+        some_more(30)
     finally:
         stop.set()
         for thread in threads:

@@ -411,6 +411,25 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_s_example_is_read() {
+        let readme = include_str!("../../../README.md");
+        let example = readme
+            .split("```toml\n")
+            .find(|block| block.starts_with("[[upstream]]"))
+            .unwrap();
+        let config = GatewayConfig::parse(example.split("```").next().unwrap()).unwrap();
+        assert_eq!((config.upstreams.len(), config.networks.len()), (2, 1));
+        assert!(
+            config.upstreams[1]
+                .credentials
+                .assume_role
+                .as_ref()
+                .unwrap()
+                .per_caller
+        );
+    }
+
+    #[test]
     fn the_first_upstream_that_fits_service_bucket_role_and_account_serves() {
         let text = [
             upstream("services = [\"s3\"]\nbuckets = [\"ci-*\"]\nroles = [\"ci-*\"]"),
