@@ -76,12 +76,12 @@ class Lan:
 
 
 class Wire(threading.Thread):
-    """Stands between a client and a server and keeps what the client sends: the proof of what the server gets to see."""
+    """Stands between a client and a server and keeps what both say: the proof of what the server gets to see."""
 
-    def __init__(self, target):
+    def __init__(self, target, port=0):
         super().__init__(daemon=True)
-        self.target, self.sent = target, bytearray()
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.target, self.sent, self.answered = target, bytearray(), bytearray()
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.endpoint = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.start()
 
@@ -92,14 +92,13 @@ class Wire(threading.Thread):
             except OSError:
                 return
             far = socket.create_connection(("127.0.0.1", self.target))
-            threading.Thread(target=self.pump, args=(near, far, True), daemon=True).start()
-            threading.Thread(target=self.pump, args=(far, near, False), daemon=True).start()
+            threading.Thread(target=self.pump, args=(near, far, self.sent), daemon=True).start()
+            threading.Thread(target=self.pump, args=(far, near, self.answered), daemon=True).start()
 
     def pump(self, source, sink, keep):
         try:
             while data := source.recv(65536):
-                if keep:
-                    self.sent += data
+                keep += data
                 sink.sendall(data)
         except OSError:
             pass

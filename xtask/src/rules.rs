@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hallpass-apiroute", &["types", "wire", "access", "reference"]),
     (
         "hallpass-upstream",
-        &["types", "secret", "wire", "sigv4", "access", "s3route"],
+        &["types", "secret", "wire", "session", "sigv4", "access", "s3route"],
     ),
     (
         "hallpass-directory",

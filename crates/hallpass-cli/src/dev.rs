@@ -154,7 +154,7 @@ impl System {
                 resources,
                 account,
                 directory,
-                upstreams: upstreams::open(&config)?,
+                upstreams: upstreams::open(&config).await?,
                 config,
                 region: options.region.clone(),
             },

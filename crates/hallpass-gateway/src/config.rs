@@ -114,7 +114,7 @@ pub struct AssumeRoleConfig {
     /// Where STS is; absent: `https://sts.{region}.amazonaws.com` of the upstream's region.
     #[serde(default)]
     pub sts_endpoint: Option<String>,
-    /// 900 to 43,200 seconds; 3,600 when absent.
+    /// 900 to 43,200 seconds; 3,600 when absent, which is the most AWS gives to a role assumed by another role.
     #[serde(default)]
     pub duration_seconds: Option<u32>,
     /// What the role's trust policy asks for, if it does.
@@ -341,6 +341,9 @@ impl UpstreamCredentialsConfig {
             Some(role) if self.web_identity_token_file.is_some() && role.role_arn.contains("{role}") => {
                 Err("assume_role: a web identity has one role for all, so {role} has no meaning")
             }
+            Some(role) if self.web_identity_token_file.is_some() && role.external_id.is_some() => {
+                Err("assume_role: external_id has no meaning with a web identity")
+            }
             _ => Ok(()),
         }
     }
@@ -415,7 +418,31 @@ mod tests {
         let none = error("[[upstream]]\nname = \"x\"\nendpoint = \"http://h\"\ncredentials = {}\n");
         assert!(none.contains("`x`") && none.contains("need a source"), "{none}");
         assert!(error(&upstream("credentials.environment = true")).contains("more than one"));
+        let web = "[[upstream]]\nname = \"x\"\nendpoint = \"http://h\"\n\
+            credentials = { web_identity_token_file = \"t\", assume_role = { role_arn = \"ARN\" } }\n";
+        assert!(GatewayConfig::parse(web).is_ok());
+        assert!(error(&web.replace("ARN", "a{role}")).contains("{role} has no meaning"));
+        assert!(error(&web.replace("\"ARN\"", "\"a\", external_id = \"e\"")).contains("external_id"));
         assert!(error(&upstream("[listener]\nkey_file = \"k\"")).contains("go together"));
+    }
+
+    #[test]
+    fn the_readme_s_example_is_read() {
+        let readme = include_str!("../../../README.md");
+        let example = readme
+            .split("```toml\n")
+            .find(|block| block.starts_with("[[upstream]]"))
+            .unwrap();
+        let config = GatewayConfig::parse(example.split("```").next().unwrap()).unwrap();
+        assert_eq!((config.upstreams.len(), config.networks.len()), (2, 1));
+        assert!(
+            config.upstreams[1]
+                .credentials
+                .assume_role
+                .as_ref()
+                .unwrap()
+                .per_caller
+        );
     }
 
     #[test]

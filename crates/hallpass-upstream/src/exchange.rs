@@ -249,7 +249,7 @@ fn is_passing(status: StatusCode) -> bool {
 }
 
 /// Half of `wait` to all of it, so that those who failed together do not come back together.
-fn jittered(wait: Duration) -> Duration {
+pub(crate) fn jittered(wait: Duration) -> Duration {
     use std::hash::{BuildHasher as _, RandomState};
     let random = RandomState::new().hash_one(wait) % 512;
     wait.mul_f64(0.5 + random as f64 / 1_024.0)

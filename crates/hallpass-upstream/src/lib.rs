@@ -20,7 +20,10 @@ mod target;
 
 pub use body::{Body, BodyFailure, VerifiedBody, full};
 pub use breaker::Health;
-pub use credentials::{CurrentCredentials, StaticCredentials, UpstreamCredentials};
+pub use credentials::{
+    AssumedRole, AssumedRoleConfig, CredentialsError, CurrentCredentials, Proof, Source, StaticCredentials,
+    UpstreamCredentials, check_token_file,
+};
 pub use error::UpstreamError;
 pub use forward::{ApiForward, ForwardParts, ForwardRequest, Served, Upstream};
 pub use http_upstream::{HttpUpstream, HttpUpstreamConfig};

@@ -1,4 +1,4 @@
-use crate::credentials::{CurrentCredentials, UpstreamCredentials};
+use crate::credentials::{CurrentCredentials, UpstreamCredentials, no_credentials};
 use crate::error::UpstreamError;
 use hallpass_access::Caller;
 use hallpass_secret::Secret;
@@ -91,13 +91,7 @@ impl ProfileFile {
                 }
             }
         }
-        state.good.clone().ok_or_else(|| {
-            UpstreamError::new(
-                "ServiceUnavailable",
-                503,
-                "The gateway has no credentials for this upstream.",
-            )
-        })
+        state.good.clone().ok_or_else(no_credentials)
     }
 }
 

@@ -1,0 +1,212 @@
+//! Credentials that expire, fetched anew before they do.
+
+use super::error::FetchError;
+use super::no_credentials;
+use crate::error::UpstreamError;
+use crate::exchange::jittered;
+use hallpass_sigv4::SigningCredentials;
+use hallpass_types::UnixSeconds;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What one fetch may take, every step of it together.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// With less than this left, or less than a quarter of their life, credentials are fetched anew. A metadata service
+/// has new ones five minutes before the old expire.
+const AHEAD_SECONDS: i64 = 300;
+/// How old credentials without an expiry become.
+const UNDATED_SECONDS: i64 = 300;
+/// The pause after a failure; it doubles with each.
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The pause after a success whose credentials are due at once: a metadata service gives the same ones again until
+/// it has new ones.
+const REST_SECONDS_MAX: i64 = 30;
+
+/// What was fetched.
+#[derive(Debug, Clone)]
+pub(crate) struct Fetched {
+    pub(crate) credentials: SigningCredentials,
+    /// The first instant at which they are no longer valid; `None` when the source did not say.
+    pub(crate) expires_at: Option<UnixSeconds>,
+}
+
+/// One way to get credentials over a network.
+pub(crate) trait Fetch: Send + Sync + 'static {
+    /// What is asked, for the log.
+    fn what(&self) -> String;
+
+    /// Asks once. A deadline is set from outside.
+    fn fetch(&self, now: UnixSeconds) -> impl Future<Output = Result<Fetched, FetchError>> + Send;
+}
+
+/// Keeps the last good credentials of one [`Fetch`] and renews them ahead of their expiry.
+///
+/// However many ask, one fetch is under way at most, in a task of its own: an asker that goes away does not end it.
+/// Askers wait for it only when nothing valid is at hand. After a failure the next fetch waits, longer each time;
+/// the last good credentials serve until they expire, and never a moment longer.
+pub(crate) struct Refreshed<F>(Arc<Shared<F>>);
+
+struct Shared<F> {
+    fetch: F,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    good: Option<Good>,
+    /// Its sender lives as long as the fetch.
+    under_way: Option<watch::Receiver<()>>,
+    failures: u32,
+    rest_until: Option<Instant>,
+}
+
+struct Good {
+    fetched: Fetched,
+    fetched_at: UnixSeconds,
+}
+
+impl Good {
+    fn is_valid(&self, now: UnixSeconds) -> bool {
+        self.fetched.expires_at.is_none_or(|expiry| now < expiry)
+    }
+
+    fn is_due(&self, now: UnixSeconds) -> bool {
+        match self.fetched.expires_at {
+            Some(expiry) => {
+                let life = expiry.since(self.fetched_at);
+                expiry.since(now) < AHEAD_SECONDS.max(life / 4)
+            }
+            None => now.since(self.fetched_at) >= UNDATED_SECONDS,
+        }
+    }
+
+    /// A quarter of what is left, so that credentials of a short life are renewed within it.
+    fn rest(&self) -> Duration {
+        let left = self
+            .fetched
+            .expires_at
+            .map(|expiry| expiry.since(self.fetched_at));
+        let seconds = left.map_or(REST_SECONDS_MAX, |left| (left / 4).clamp(0, REST_SECONDS_MAX));
+        Duration::from_secs(seconds.unsigned_abs())
+    }
+}
+
+impl State {
+    fn valid(&self, now: UnixSeconds) -> Option<SigningCredentials> {
+        let good = self.good.as_ref().filter(|good| good.is_valid(now))?;
+        Some(good.fetched.credentials.clone())
+    }
+}
+
+impl<F> Clone for Refreshed<F> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<F: Fetch> Refreshed<F> {
+    /// Nothing is fetched yet.
+    pub(crate) fn new(fetch: F) -> Self {
+        Self(Arc::new(Shared {
+            fetch,
+            state: Mutex::new(State::default()),
+        }))
+    }
+
+    /// Begins the first fetch, without waiting for it. Call it within a runtime.
+    pub(crate) fn prefetch(&self, now: UnixSeconds) {
+        self.begin(&mut self.0.state(), now);
+    }
+
+    /// Credentials that are valid at `now`.
+    pub(crate) async fn current(&self, now: UnixSeconds) -> Result<SigningCredentials, UpstreamError> {
+        let mut end = {
+            let mut state = self.0.state();
+            if let Some(credentials) = state.valid(now) {
+                if state.good.as_ref().is_some_and(|good| good.is_due(now)) {
+                    self.begin(&mut state, now);
+                }
+                return Ok(credentials);
+            }
+            self.begin(&mut state, now).ok_or_else(no_credentials)?
+        };
+        // Nothing is ever sent; the error is the end of the fetch.
+        let _ = end.changed().await;
+        self.0.state().valid(now).ok_or_else(no_credentials)
+    }
+
+    /// The end of the fetch under way, begun now if there is none; `None` during the pause after a failure.
+    fn begin(&self, state: &mut State, now: UnixSeconds) -> Option<watch::Receiver<()>> {
+        let under_way = state.under_way.as_ref();
+        if let Some(end) = under_way.filter(|end| end.has_changed().is_ok()) {
+            return Some(end.clone());
+        }
+        let started = Instant::now();
+        if state.rest_until.is_some_and(|until| started < until) {
+            return None;
+        }
+        let (alive, end) = watch::channel(());
+        state.under_way = Some(end.clone());
+        let shared = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            let outcome = tokio::time::timeout(DEADLINE, shared.fetch.fetch(now)).await;
+            shared.note(outcome.unwrap_or(Err(FetchError::Deadline)), later(now, started));
+            drop(alive);
+        });
+        Some(end)
+    }
+}
+
+impl<F: Fetch> Shared<F> {
+    fn note(&self, outcome: Result<Fetched, FetchError>, now: UnixSeconds) {
+        let good = outcome.map(|fetched| Good {
+            fetched,
+            fetched_at: now,
+        });
+        let good = good.and_then(|good| {
+            let is_valid = good.is_valid(now);
+            is_valid
+                .then_some(good)
+                .ok_or(FetchError::Answer("gave expired credentials"))
+        });
+        let mut state = self.state();
+        match good {
+            Ok(good) => {
+                if state.failures > 0 {
+                    tracing::info!(source = %self.fetch.what(), "upstream credentials are there again");
+                }
+                state.failures = 0;
+                state.rest_until = Some(Instant::now() + good.rest());
+                state.good = Some(good);
+            }
+            Err(error) => {
+                tracing::warn!(source = %self.fetch.what(), %error, "no new upstream credentials");
+                let pause = PAUSE_FIRST
+                    .saturating_mul(1 << state.failures.min(10))
+                    .min(PAUSE_MAX);
+                state.failures = state.failures.saturating_add(1);
+                state.rest_until = Some(Instant::now() + jittered(pause));
+                // What has expired need not stay in memory.
+                state.good.take_if(|good| !good.is_valid(now));
+            }
+        }
+    }
+}
+
+impl<F> Shared<F> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the clock that showed `now` at `then` shows now.
+fn later(now: UnixSeconds, then: Instant) -> UnixSeconds {
+    now.plus(i64::try_from(then.elapsed().as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests;
