@@ -225,6 +225,12 @@ def test_forwarded_addresses_are_believed_of_trusted_hops_alone(behind):
     assert last_address(behind) == "198.51.100.9"
 
 
+def test_metrics_are_for_the_machine_and_not_for_who_is_behind_a_hop(behind):
+    assert "200" in ask(behind, target="/_hallpass/metrics")
+    assert "404" in ask(behind, target="/_hallpass/metrics", source="127.0.0.3", headers="X-Forwarded-For: 198.51.100.9\r\n")
+    assert "200" in ask(behind, target="/_hallpass/healthz", source="127.0.0.3", headers="X-Forwarded-For: 198.51.100.9\r\n")
+
+
 def test_a_session_bound_to_its_machine_is_refused_from_behind_another_address(behind):
     credentials = behind.credentials()
     key = (credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["Token"])

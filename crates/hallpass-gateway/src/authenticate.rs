@@ -194,7 +194,7 @@ fn hex(bytes: [u8; 32]) -> String {
 /// ```compile_fail,E0308
 /// # use hallpass_gateway::{Authenticated, Requester, Signed};
 /// fn skip_the_binding(signed: Signed) -> Requester {
-///     Requester::Signed(signed)
+///     Requester::Signed(Box::new(signed))
 /// }
 /// ```
 #[derive(Debug)]
@@ -228,7 +228,7 @@ impl Authenticated {
 #[derive(Debug)]
 pub enum Requester {
     /// Proven.
-    Signed(Authenticated),
+    Signed(Box<Authenticated>),
     /// Not a trace of authentication. Only a resource's own policy lets such a request in.
     Anonymous(Arc<Caller>),
 }

@@ -118,7 +118,7 @@ pub async fn read(
         let (signed, limits) = authenticator.verify_post(presented, &fields, bucket, now)?;
         on_caller(signed.caller());
         form.limits = Some(limits);
-        Requester::Signed(signed.bind(connection)?)
+        Requester::Signed(Box::new(signed.bind(connection)?))
     } else if fields
         .iter()
         .any(|(name, _)| name.starts_with("x-amz-sign") || name == "signature" || name == "awsaccesskeyid")
@@ -253,8 +253,7 @@ struct Form {
 
 impl Form {
     async fn read_fields(&mut self) -> Result<(), Refusal> {
-        loop {
-            let Some(decoder) = &mut self.decoder else { break };
+        while let Some(decoder) = &mut self.decoder {
             let taken = decoder
                 .push(&self.ready, &mut |_: &[u8]| {})
                 .map_err(|error| malformed(&error))?;
@@ -385,7 +384,6 @@ impl http_body::Body for Form {
 
 impl Upload {
     /// What to call for the answer to the form, once the object is there.
-    #[must_use]
     pub fn answer_with(&self) -> impl FnOnce(Response<Body>) -> Response<Body> + Send + 'static {
         let wish = Wish {
             bucket: self.answer.bucket.clone(),

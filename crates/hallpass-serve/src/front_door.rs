@@ -146,11 +146,11 @@ impl FrontDoor {
         let (now, started) = (self.parts.clock.now(), Instant::now());
         let (mut parts, incoming) = request.into_parts();
         name_host(&mut parts);
-        if let Some(answer) = self.own_page(parts.uri.path(), connection) {
-            return answer;
-        }
         let head = RequestHead::new(&parts);
         let connection = hops::judged(connection, &head, &self.parts.gateway.config.listener);
+        if let Some(answer) = self.own_page(&head.path, connection) {
+            return answer;
+        }
         let request_id = self.request_id();
         let user_agent = head.header("user-agent").map(str::to_owned);
         let mut entry = Entry::new(now, request_id.clone(), self.event_id(), connection, user_agent);
@@ -274,7 +274,7 @@ impl FrontDoor {
             entry.note_caller(signed.caller());
             let authenticated = signed.bind(connection)?;
             entry.note("withinBinding", authenticated.is_within_binding());
-            let requester = Requester::Signed(authenticated);
+            let requester = Requester::Signed(Box::new(authenticated));
             return self
                 .serve_s3(requester, parts, head, body, connection, now, entry)
                 .await;
@@ -355,7 +355,7 @@ impl FrontDoor {
         // What the signature covered as parameters are headers to everything after it.
         version_2::settle(&mut head, &mut parts)?;
         entry.note_s3(&s3::name_of(&head, &self.parts.gateway));
-        let requester = Requester::Signed(authenticated);
+        let requester = Requester::Signed(Box::new(authenticated));
         self.serve_s3(requester, parts, head, body, connection, now, entry)
             .await
     }

@@ -166,7 +166,12 @@ async fn bucket_exists(upstream: &dyn Upstream, probe: ForwardRequest, bucket: &
         refusal
     };
     match upstream.serve(probe).await {
-        Ok(response) if response.status().is_success() => Ok(()),
+        // Refused is not missing: the caller's own credential there may not look.
+        Ok(response)
+            if response.status().is_success() || response.status() == http::StatusCode::FORBIDDEN =>
+        {
+            Ok(())
+        }
         Ok(response) if response.status() == http::StatusCode::NOT_FOUND => Err(missing()),
         Ok(response) => Err(unreachable(format!(
             "the upstream answers {} to HeadBucket",
