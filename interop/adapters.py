@@ -209,13 +209,15 @@ BOTO3 = Program("boto3", "Boto3/", TOOLS / "python/bin/python", CLIENTS / "pytho
 BOTO3_CRT = Program("boto3-crt", "CRTS3NativeClient/", TOOLS / "python-crt/bin/python", CLIENTS / "python/boto3_client.py")
 # Debian's Ruby, whose gems these are.
 FOG = Program("fog", "fog-core/", "/usr/bin/ruby", CLIENTS / "ruby/fog_client.rb", system="old_machine")
+# Debian's too. Asks port 80 for credentials, whatever the metadata endpoint says.
+RUBY = Program("ruby", "aws-sdk-ruby3/", "/usr/bin/ruby", CLIENTS / "ruby/sdk_client.rb", system="old_machine")
 NODE = Program("node", "aws-sdk-js/3.", "node", TOOLS / "client-node/client.mjs")
 GO = Program("go", "aws-sdk-go-v2/", TOOLS / "client-go/s3client")
 RUST = Program("rust", "aws-sdk-rust/", TOOLS / "client-rust/target/debug/hallpass-interop-rust")
 S5CMD = S5cmd("s5cmd", "aws-sdk-go/1.")
 CURL = Curl("curl", "curl/")
 
-ALL = [AWS_V1, AWS_V2, BOTO2, BOTO3, BOTO3_CRT, FOG, NODE, GO, RUST, S5CMD, CURL]
+ALL = [AWS_V1, AWS_V2, BOTO2, BOTO3, BOTO3_CRT, FOG, RUBY, NODE, GO, RUST, S5CMD, CURL]
 
 
 def fetch(house, url):

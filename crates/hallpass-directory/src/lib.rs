@@ -20,6 +20,7 @@ mod object_ops;
 mod place;
 mod respond;
 mod serve;
+mod settings;
 mod staging;
 mod store;
 mod tagging;

@@ -18,7 +18,12 @@ pub(crate) fn xml(root: &str, content: impl FnOnce(&mut XmlWriter)) -> Response<
     let mut writer = XmlWriter::new();
     content(&mut writer);
     let body = format!("<{root} xmlns=\"{NAMESPACE}\">{}</{root}>", writer.finish());
-    let mut response = Response::new(full(success_document(Protocol::RestXml, root, "", &body)));
+    document(&body)
+}
+
+/// A document of S3's, as it stands.
+pub(crate) fn document(body: &str) -> Response<Body> {
+    let mut response = Response::new(full(success_document(Protocol::RestXml, "", "", body)));
     set(&mut response, "content-type", "application/xml");
     response
 }

@@ -1,6 +1,6 @@
 use crate::staging::{Staged, blocking};
 use crate::store::Store;
-use crate::{bucket_ops, copy, headers, list_ops, multipart, object_ops, tagging};
+use crate::{bucket_ops, copy, headers, list_ops, multipart, object_ops, settings, tagging};
 use hallpass_s3route::Operation;
 use hallpass_upstream::{Body, ForwardRequest, UpstreamError, VerifiedBody};
 use http::Response;
@@ -72,7 +72,7 @@ pub(crate) async fn serve(
         Op::AbortMultipartUpload => multipart::abort(&store, &parts),
         Op::ListParts => multipart::list_parts(&store, &parts),
         Op::ListMultipartUploads => multipart::list_uploads(&store, &parts),
-        other => Err(UpstreamError::not_implemented(other.name())),
+        _ => settings::read(&store, &parts),
     })
     .await
 }

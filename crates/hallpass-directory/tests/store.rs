@@ -738,7 +738,12 @@ async fn copies_tags_deletes_and_buckets_behave_as_s3_does() {
             &[("x-amz-acl", "public-read")],
             "NotImplemented",
         ),
-        ("GET", "/demo?cors", &[], "NotImplemented"),
+        ("GET", "/demo?cors", &[], "NoSuchCORSConfiguration"),
+        ("GET", "/demo?lifecycle", &[], "NoSuchLifecycleConfiguration"),
+        ("GET", "/demo?website", &[], "NoSuchWebsiteConfiguration"),
+        ("GET", "/absent?cors", &[], "NoSuchBucket"),
+        ("GET", "/demo/absent?acl", &[], "NoSuchKey"),
+        ("GET", "/demo?metrics", &[], "NotImplemented"),
         ("GET", "/absent/k", &[], "NoSuchBucket"),
         ("PUT", "/absent/k", &[], "NoSuchBucket"),
         ("HEAD", "/absent", &[], "NoSuchBucket"),
@@ -749,6 +754,15 @@ async fn copies_tags_deletes_and_buckets_behave_as_s3_does() {
             "{method} {target}"
         );
     }
+    let payer = lab.call("GET", "/demo?requestPayment", &[], "").await.unwrap();
+    assert_eq!(payer.all("Payer"), ["BucketOwner"]);
+    lab.put("k", "x").await;
+    for target in ["/demo?acl", "/demo/k?acl"] {
+        let acl = lab.call("GET", target, &[], "").await.unwrap();
+        assert_eq!(acl.all("Permission"), ["FULL_CONTROL"], "{target}");
+        assert_eq!(acl.all("ID"), ["123456789012"; 2], "{target}");
+    }
+    lab.call("DELETE", "/demo/k", &[], "").await.unwrap();
     assert_eq!(lab.call("DELETE", "/demo", &[], "").await.unwrap().status, 204);
     assert_eq!(lab.code("GET", "/demo", &[], "").await, ("NoSuchBucket", 404));
 }

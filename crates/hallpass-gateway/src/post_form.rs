@@ -46,6 +46,8 @@ pub struct Upload {
 struct Wish {
     bucket: String,
     key: String,
+    /// Of the object's URL.
+    path: String,
     host: String,
     redirect: Option<String>,
     status: Option<String>,
@@ -145,9 +147,15 @@ pub async fn read(
             "Bucket POST must contain a field named 'key'.",
         )
     })?;
+    // Where the bucket is the host, it is no part of the path, or it would be the start of the key.
+    let path = match head.path.trim_matches('/') {
+        "" => format!("/{}", encode_key(key)),
+        bucket => format!("/{bucket}/{}", encode_key(key)),
+    };
     let answer = Wish {
         bucket: bucket.to_owned(),
         key: key.to_owned(),
+        path: path.clone(),
         host: head.header("host").unwrap_or_default().to_owned(),
         redirect: field("success_action_redirect")
             .or(field("redirect"))
@@ -166,7 +174,7 @@ pub async fn read(
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = Method::PUT;
     parts.headers = headers;
-    parts.uri = format!("/{bucket}/{}", encode_key(key))
+    parts.uri = path
         .parse()
         .map_err(|_| Refusal::caller("InvalidURI", 400, "Couldn't parse the specified URI."))?;
     Ok(Upload {
@@ -388,6 +396,7 @@ impl Upload {
         let wish = Wish {
             bucket: self.answer.bucket.clone(),
             key: self.answer.key.clone(),
+            path: self.answer.path.clone(),
             host: self.answer.host.clone(),
             redirect: self.answer.redirect.clone(),
             status: self.answer.status.clone(),
@@ -407,7 +416,7 @@ impl Wish {
             .and_then(|etag| etag.to_str().ok())
             .unwrap_or_default()
             .to_owned();
-        let location = format!("http://{}/{}/{}", self.host, self.bucket, encode_key(&self.key));
+        let location = format!("http://{}{}", self.host, self.path);
         let mut response = stored.map(|_| full(Bytes::new()));
         response.headers_mut().remove(http::header::CONTENT_LENGTH);
         let redirect = self

@@ -3,6 +3,7 @@
 
 mod bucket_policy;
 mod existing_tags;
+mod location;
 mod protection;
 
 use crate::{Connection, Facts, Gateway, Refusal, RequestHead, Requester, request_context};
@@ -209,6 +210,13 @@ pub async fn handle(
         // The answer would have been another without it, so it was used.
         facts.authorized.push(listed);
     }
+    let answer = match answer {
+        // Where the client's region is followed, the store's own answer is the right one.
+        Ok(response) if !upstream.follows_region() => {
+            Ok(location::tell(operation, response, &gateway.region))
+        }
+        other => other,
+    };
     answer.map_err(|error| {
         let mut refusal = Refusal::caller(error.code, error.status, error.message);
         refusal.extra.push(("Resource", bucket_and_key));
