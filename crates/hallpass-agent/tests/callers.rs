@@ -101,8 +101,7 @@ async fn a_root_socket_in_the_hands_of_another_user_is_nobodys() {
     if !root() {
         return;
     }
-    let world = world(rules(RULES)).await;
-    world.source.machine.lock().unwrap().as_mut().unwrap().v1_allowed = true;
+    let world = world_where(rules(RULES), true).await;
     let script = format!(
         "exec 3<>/dev/tcp/127.0.0.1/{}; exec setpriv {} bash -c \
          'printf \"GET {LIST} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n\" >&3; cat <&3'",
@@ -123,8 +122,7 @@ async fn a_socket_held_by_another_uid_than_its_creator_is_refused() {
     if !root() {
         return;
     }
-    let world = world(rules(RULES)).await;
-    world.source.machine.lock().unwrap().as_mut().unwrap().v1_allowed = true;
+    let world = world_where(rules(RULES), true).await;
     let address = world.address;
     let status = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();

@@ -111,7 +111,13 @@ pub fn parts() -> (Arc<Source>, Arc<Audit>, Arc<FixedClock>) {
 }
 
 pub async fn world(rules: RulesSource) -> World {
+    world_where(rules, false).await
+}
+
+/// A world whose machine takes requests without a token, or not. Said before the agent starts, which remembers it.
+pub async fn world_where(rules: RulesSource, v1_allowed: bool) -> World {
     let (source, audit, clock) = parts();
+    source.machine.lock().unwrap().as_mut().unwrap().v1_allowed = v1_allowed;
     let config = AgentConfig::new(
         rules,
         source.clone(),
