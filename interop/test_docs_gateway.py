@@ -71,7 +71,8 @@ def test_the_page_is_what_a_reader_gets(tmp_path):
 
 def test_the_page_names_every_setting():
     """The tables of the page and the configuration's own list hold the same names."""
-    source = (PAGE.parent.parent / "crates/hallpass-gateway/src/config.rs").read_text()
+    sources = PAGE.parent.parent / "crates/hallpass-gateway/src"
+    source = "".join(file.read_text() for file in [sources / "config.rs", *(sources / "config").glob("*.rs")])
     page = PAGE.read_text()
     fields = set(re.findall(r"^    pub (\w+): ", source, re.M)) - {"upstreams", "networks", "listener", "limits", "signatures"}
     missing = sorted(field for field in fields if f"`{field}`" not in page and f"{field} " not in page and f".{field}" not in page)

@@ -1,25 +1,20 @@
 //! A browser's upload (`multipart/form-data`), taken as the PutObject it amounts to: a form cannot be signed anew as it
 //! is, so its fields become headers and its file the body, and from there on it is a request like any other.
 
+mod answer;
+mod form;
+
 use crate::{Authenticator, Connection, Refusal, RequestHead, Requester};
-use bytes::{Bytes, BytesMut};
+use answer::Wish;
+use bytes::Bytes;
+use form::{Form, closing_bytes};
 use hallpass_access::Caller;
-use hallpass_sigv4::{FormDecoder, FormError, PostLimits, parse_post, substitute_filename};
+use hallpass_sigv4::{FormDecoder, FormError, parse_post, substitute_filename};
 use hallpass_types::UnixSeconds;
-use hallpass_upstream::{Body, BodyFailure, encode_key, full};
+use hallpass_upstream::{Body, encode_key};
 use hallpass_wire::{percent_encode, read_xml};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use http_body::Frame;
-use http_body_util::BodyExt as _;
-use std::pin::Pin;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-/// Forms whose length is this much at most are read whole; of longer ones the end is computed.
-const SMALL_BYTES: u64 = 1_024 * 1_024;
-
-/// The largest object one request may make, in bytes. Source: S3, "Uploading objects".
-const FILE_BYTES_MAX: u64 = 5 * 1_024 * 1_024 * 1_024;
 
 /// Fields that become headers of the same name. Source: S3 API, "POST Object".
 const HEADERS: &[&str] = &[
@@ -40,17 +35,6 @@ pub struct Upload {
     /// The file.
     pub body: Body,
     answer: Wish,
-}
-
-#[derive(Debug)]
-struct Wish {
-    bucket: String,
-    key: String,
-    /// Of the object's URL.
-    path: String,
-    host: String,
-    redirect: Option<String>,
-    status: Option<String>,
 }
 
 /// Whether a request is a form's upload to a bucket.
@@ -156,7 +140,11 @@ pub async fn read(
         bucket: bucket.to_owned(),
         key: key.to_owned(),
         path: path.clone(),
-        host: head.header("host").unwrap_or_default().to_owned(),
+        host: format!(
+            "{}://{}",
+            if connection.is_tls { "https" } else { "http" },
+            head.header("host").unwrap_or_default()
+        ),
         redirect: field("success_action_redirect")
             .or(field("redirect"))
             .map(str::to_owned),
@@ -238,239 +226,10 @@ fn tagging_header(xml: &str) -> Result<String, Refusal> {
     Ok(tags.collect::<Result<Vec<_>, Refusal>>()?.join("&"))
 }
 
-/// What follows the last byte of a file that is the form's last part: delimiter, two dashes, the end of the line.
-fn closing_bytes(kind: &str) -> u64 {
-    let boundary = kind
-        .split(';')
-        .filter_map(|part| part.trim().split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))
-        .map_or("", |(_, value)| value.trim().trim_matches('"'));
-    boundary.len() as u64 + 8
-}
-
-/// The form's body on its way through the decoder.
-struct Form {
-    body: Body,
-    decoder: Option<FormDecoder>,
-    /// Read, and not yet decoded.
-    ready: Bytes,
-    read: u64,
-    sent: u64,
-    limits: Option<PostLimits>,
-}
-
-impl Form {
-    async fn read_fields(&mut self) -> Result<(), Refusal> {
-        while let Some(decoder) = &mut self.decoder {
-            let taken = decoder
-                .push(&self.ready, &mut |_: &[u8]| {})
-                .map_err(|error| malformed(&error))?;
-            let _ = self.ready.split_to(taken.min(self.ready.len()));
-            if decoder.is_at_file() {
-                return Ok(());
-            }
-            match self.body.frame().await {
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.read += data.len() as u64;
-                        self.ready = data;
-                    }
-                }
-                Some(Err(failure)) => {
-                    return Err(Refusal::caller(failure.code, failure.status, failure.message));
-                }
-                None => return Err(malformed(&FormError::FileMissing)),
-            }
-        }
-        Err(malformed(&FormError::FileMissing))
-    }
-
-    /// The file as a body of known length.
-    ///
-    /// An upstream must be told the length before the end of the form is seen. Small files are read whole; of longer
-    /// ones the length follows from the form's, as browsers, curl and SDKs end it. One that ends otherwise fails at its
-    /// last byte, which is held back until then.
-    async fn into_file(mut self, length: Option<u64>, closing: u64) -> Result<(Body, u64), Refusal> {
-        let before = self.read - self.ready.len() as u64;
-        let rest = length.map(|length| length.saturating_sub(before));
-        if rest.is_none_or(|rest| rest <= SMALL_BYTES) {
-            let mut whole = BytesMut::new();
-            while let Some(frame) = self.frame().await {
-                let frame = frame
-                    .map_err(|failure| Refusal::caller(failure.code, failure.status, failure.message))?;
-                if let Ok(data) = frame.into_data() {
-                    whole.extend_from_slice(&data);
-                    if whole.len() as u64 > SMALL_BYTES {
-                        return Err(Refusal::caller(
-                            "MissingContentLength",
-                            411,
-                            "You must provide the Content-Length HTTP header.",
-                        ));
-                    }
-                }
-            }
-            let length = whole.len() as u64;
-            return Ok((full(whole.freeze()), length));
-        }
-        let file = rest.unwrap_or_default().saturating_sub(closing);
-        if file > FILE_BYTES_MAX {
-            return Err(Refusal::caller(
-                "EntityTooLarge",
-                400,
-                "Your proposed upload exceeds the maximum allowed size",
-            ));
-        }
-        if let Some(limits) = &self.limits {
-            limits.check(file).map_err(|error| {
-                let (code, status) = error.s3_code();
-                Refusal::caller(code, status, error.to_string())
-            })?;
-        }
-        Ok((self.boxed_unsync(), file))
-    }
-
-    fn end(&mut self) -> Option<Result<Frame<Bytes>, BodyFailure>> {
-        let decoder = self.decoder.take()?;
-        let failure = |(code, status): (&'static str, u16), message: String| {
-            Some(Err(BodyFailure::new(code, status, message)))
-        };
-        match decoder.finish() {
-            Err(error) => failure(error.s3_code(), error.to_string()),
-            Ok(length) => match self.limits.as_ref().map(|limits| limits.check(length)) {
-                Some(Err(error)) => failure(error.s3_code(), error.to_string()),
-                _ => None,
-            },
-        }
-    }
-}
-
-impl http_body::Body for Form {
-    type Data = Bytes;
-    type Error = BodyFailure;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
-        loop {
-            let this = &mut *self;
-            let Some(decoder) = &mut this.decoder else {
-                return Poll::Ready(None);
-            };
-            if !this.ready.is_empty() {
-                let mut file = BytesMut::new();
-                let pushed = decoder.push(&this.ready, &mut |bytes: &[u8]| file.extend_from_slice(bytes));
-                match pushed {
-                    Ok(taken) => drop(this.ready.split_to(taken.min(this.ready.len()))),
-                    Err(error) => {
-                        this.decoder = None;
-                        let (code, status) = error.s3_code();
-                        return Poll::Ready(Some(Err(BodyFailure::new(code, status, error.to_string()))));
-                    }
-                }
-                if !file.is_empty() {
-                    this.sent += file.len() as u64;
-                    return Poll::Ready(Some(Ok(Frame::data(file.freeze()))));
-                }
-                continue;
-            }
-            match std::task::ready!(Pin::new(&mut this.body).poll_frame(context)) {
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        this.ready = data;
-                    }
-                }
-                Some(Err(failure)) => {
-                    this.decoder = None;
-                    return Poll::Ready(Some(Err(failure)));
-                }
-                None => return Poll::Ready(this.end()),
-            }
-        }
-    }
-}
-
 impl Upload {
     /// What to call for the answer to the form, once the object is there.
     pub fn answer_with(&self) -> impl FnOnce(Response<Body>) -> Response<Body> + Send + 'static {
-        let wish = Wish {
-            bucket: self.answer.bucket.clone(),
-            key: self.answer.key.clone(),
-            path: self.answer.path.clone(),
-            host: self.answer.host.clone(),
-            redirect: self.answer.redirect.clone(),
-            status: self.answer.status.clone(),
-        };
+        let wish = self.answer.clone();
         move |stored| wish.answer(stored)
     }
-}
-
-impl Wish {
-    fn answer(&self, stored: Response<Body>) -> Response<Body> {
-        if !stored.status().is_success() {
-            return stored;
-        }
-        let etag = stored.headers().get(http::header::ETAG).cloned();
-        let etag_text = etag
-            .as_ref()
-            .and_then(|etag| etag.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
-        let location = format!("http://{}{}", self.host, self.path);
-        let mut response = stored.map(|_| full(Bytes::new()));
-        response.headers_mut().remove(http::header::CONTENT_LENGTH);
-        let redirect = self
-            .redirect
-            .as_deref()
-            .and_then(|to| self.redirect_to(to, &etag_text));
-        *response.status_mut() = match (&redirect, self.status.as_deref()) {
-            (Some(_), _) => StatusCode::SEE_OTHER,
-            (None, Some("200")) => StatusCode::OK,
-            (None, Some("201")) => StatusCode::CREATED,
-            _ => StatusCode::NO_CONTENT,
-        };
-        if response.status() == StatusCode::CREATED {
-            let text = format!(
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<PostResponse><Location>{}</Location><Bucket>{}</Bucket>\
-                 <Key>{}</Key><ETag>{}</ETag></PostResponse>",
-                escaped(&location),
-                escaped(&self.bucket),
-                escaped(&self.key),
-                escaped(&etag_text)
-            );
-            *response.body_mut() = full(text);
-            response.headers_mut().insert(
-                http::header::CONTENT_TYPE,
-                HeaderValue::from_static("application/xml"),
-            );
-        }
-        let location = redirect.or_else(|| HeaderValue::from_str(&location).ok());
-        if let Some(location) = location {
-            response.headers_mut().insert(http::header::LOCATION, location);
-        }
-        response
-    }
-
-    /// Where the form sends the browser afterwards; what is no web address is ignored, as S3 does.
-    fn redirect_to(&self, to: &str, etag: &str) -> Option<HeaderValue> {
-        let uri: http::Uri = to.parse().ok()?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return None;
-        }
-        let joint = if uri.query().is_some() { '&' } else { '?' };
-        let target = format!(
-            "{to}{joint}bucket={}&key={}&etag={}",
-            percent_encode(&self.bucket),
-            percent_encode(&self.key),
-            percent_encode(etag)
-        );
-        HeaderValue::from_str(&target).ok()
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

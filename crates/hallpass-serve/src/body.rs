@@ -2,7 +2,7 @@
 //! taken off the wire; both ways counted; those who send too slowly cut off.
 
 use crate::limits::Running;
-use crate::metrics::Metrics;
+use crate::metrics::UnderWay;
 use bytes::Bytes;
 use hallpass_upstream::{Body, BodyFailure};
 use http_body::{Body as _, Frame, SizeHint};
@@ -170,16 +170,15 @@ pub(crate) struct Counted {
 
 /// What a request holds until its answer is through.
 pub(crate) struct Held {
-    metrics: Arc<Metrics>,
+    under_way: UnderWay,
     running: Running,
     received: Remainder,
 }
 
 impl Held {
-    pub(crate) fn new(metrics: &Arc<Metrics>, running: Running, received: Remainder) -> Self {
-        metrics.running.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn new(under_way: UnderWay, running: Running, received: Remainder) -> Self {
         Self {
-            metrics: Arc::clone(metrics),
+            under_way,
             running,
             received,
         }
@@ -195,15 +194,15 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         let Held {
-            metrics,
+            under_way,
             running,
             received,
         } = &self.held;
+        let metrics = &under_way.0;
         let received = received.received();
         running.moved(self.sent + received);
         metrics.bytes_in.fetch_add(received, Ordering::Relaxed);
         metrics.bytes_out.fetch_add(self.sent, Ordering::Relaxed);
-        metrics.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

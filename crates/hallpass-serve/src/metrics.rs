@@ -4,7 +4,7 @@ use hallpass_upstream::Health;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Upper bounds of the duration histogram, in seconds.
@@ -36,7 +36,22 @@ pub(crate) struct Metrics {
     pub(crate) running: AtomicI64,
 }
 
+/// A request that is counted as running while this lives.
+pub(crate) struct UnderWay(pub(crate) Arc<Metrics>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Metrics {
+    /// Counts a request as running.
+    pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
+    }
+
     /// Counts a request when its answer begins.
     pub(crate) fn count(&self, service: &str, decision: &'static str, status: u16, took: Duration) {
         let service = service.strip_suffix(".amazonaws.com").unwrap_or(service);

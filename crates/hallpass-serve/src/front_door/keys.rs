@@ -1,0 +1,58 @@
+use hallpass_access::{AuthenticationError, Caller, Candidate, PolicyBundle};
+use hallpass_authority::Authority;
+use hallpass_gateway::{KeyLookup, PolicyLookup};
+use hallpass_session::OpenedSession;
+use hallpass_types::{AccessKeyId, AccessKeyKind, UnixSeconds};
+use quick_cache::sync::Cache;
+use std::sync::Arc;
+
+/// Opened session tokens kept. A token is opened once (a signature check), then found here.
+const OPENED_TOKENS_MAX: usize = 16_384;
+
+/// [`KeyLookup`] over the authority, with a cache of opened tokens. Expiry and revocation are judged on each request.
+pub struct Keys {
+    authority: Arc<Authority>,
+    opened: Cache<String, Arc<OpenedSession>>,
+}
+
+impl Keys {
+    /// Over `authority`.
+    #[must_use]
+    pub fn new(authority: Arc<Authority>) -> Self {
+        Self {
+            authority,
+            opened: Cache::new(OPENED_TOKENS_MAX),
+        }
+    }
+}
+
+impl KeyLookup for Keys {
+    fn candidate(
+        &self,
+        id: &AccessKeyId,
+        token: Option<&str>,
+        now: UnixSeconds,
+    ) -> Result<Candidate, AuthenticationError> {
+        let Some(token) = token.filter(|_| id.kind() == Some(AccessKeyKind::Session)) else {
+            return self.authority.candidate(id, token, now);
+        };
+        let opened = match self.opened.get(token) {
+            Some(opened) => opened,
+            None => {
+                let opened = Arc::new(self.authority.open_token(token)?);
+                self.opened.insert(token.to_owned(), Arc::clone(&opened));
+                opened
+            }
+        };
+        self.authority.candidate_of_session(&opened, id, now)
+    }
+}
+
+/// [`PolicyLookup`] over the authority.
+pub struct Policies(pub Arc<Authority>);
+
+impl PolicyLookup for Policies {
+    fn policies_for(&self, caller: &Caller) -> (PolicyBundle, Vec<(String, String)>) {
+        self.0.policies_for(caller)
+    }
+}
