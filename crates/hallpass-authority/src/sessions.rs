@@ -143,7 +143,8 @@ impl Authority {
         })
     }
 
-    /// The caller behind an opened session, if the session still stands.
+    /// The caller behind an opened session, if the session still stands. It is the same for as long as
+    /// [`Self::session_stands`] says so.
     ///
     /// # Errors
     /// [`AuthenticationError`].
@@ -153,63 +154,27 @@ impl Authority {
         id: &AccessKeyId,
         now: UnixSeconds,
     ) -> Result<Candidate, AuthenticationError> {
+        self.session_stands(opened, id, now)?;
         let claims = opened.current(id, now)?;
-        let revoked = |why: &str| AuthenticationError::Revoked(why.to_owned());
         let state = self.read();
-        let account = state
-            .account(claims.account)
-            .ok_or_else(|| revoked("the account is gone"))?;
-        if let Some(instance) = &claims.instance {
-            let running = state
-                .accounts
-                .values()
-                .find_map(|account| account.instances.get(&instance.id))
-                .is_some_and(|instance| instance.state == InstanceState::Running);
-            if !running {
-                return Err(revoked("the instance was terminated"));
-            }
-        }
+        let gone = || AuthenticationError::Revoked("the principal is gone".to_owned());
+        let account = state.account(claims.account).ok_or_else(gone)?;
         let (kind, principal) = match &claims.principal {
             SessionPrincipal::AssumedRole {
                 role_name, role_id, ..
             } => {
-                let role = &account
-                    .role(role_name)
-                    .ok_or_else(|| revoked("the role is gone"))?
-                    .role;
-                if role.id != *role_id {
-                    return Err(revoked("the role was deleted and made anew"));
-                }
-                if role
-                    .revoked_before
-                    .is_some_and(|before| claims.issued_at < before)
-                {
-                    return Err(revoked("the role's older sessions were revoked"));
-                }
+                let role = &account.role(role_name).ok_or_else(gone)?.role;
                 let arn = role_arn(claims.account, role);
+                let name = role.name.clone();
                 let principal = PrincipalInfo::role_session(claims.account, &claims.arn(), &arn, role_id);
-                (
-                    CallerKind::Role {
-                        name: role.name.clone(),
-                    },
-                    principal,
-                )
+                (CallerKind::Role { name }, principal)
             }
             SessionPrincipal::User { user_name, user_id } => {
-                let user = &account
-                    .user(user_name)
-                    .ok_or_else(|| revoked("the user is gone"))?
-                    .user;
-                if user.id != *user_id {
-                    return Err(revoked("the user was deleted and made anew"));
-                }
+                let user = &account.user(user_name).ok_or_else(gone)?.user;
                 let arn = user_arn(claims.account, user);
-                (
-                    CallerKind::User {
-                        name: user.name.clone(),
-                    },
-                    PrincipalInfo::user(claims.account, &arn, user_id),
-                )
+                let name = user.name.clone();
+                let principal = PrincipalInfo::user(claims.account, &arn, user_id);
+                (CallerKind::User { name }, principal)
             }
             SessionPrincipal::Root => (CallerKind::Root, PrincipalInfo::root(claims.account)),
         };
@@ -226,6 +191,64 @@ impl Authority {
             caller: Arc::new(caller),
             secret,
         })
+    }
+
+    /// Whether an opened session is `id`'s, has not expired, and nothing it rests on was revoked, deleted or terminated.
+    ///
+    /// # Errors
+    /// [`AuthenticationError`] says which.
+    pub fn session_stands(
+        &self,
+        opened: &OpenedSession,
+        id: &AccessKeyId,
+        now: UnixSeconds,
+    ) -> Result<(), AuthenticationError> {
+        let claims = opened.current(id, now)?;
+        let revoked = |why: &str| AuthenticationError::Revoked(why.to_owned());
+        let state = self.read();
+        let account = state
+            .account(claims.account)
+            .ok_or_else(|| revoked("the account is gone"))?;
+        if let Some(instance) = &claims.instance {
+            let running = state
+                .accounts
+                .values()
+                .find_map(|account| account.instances.get(&instance.id))
+                .is_some_and(|instance| instance.state == InstanceState::Running);
+            if !running {
+                return Err(revoked("the instance was terminated"));
+            }
+        }
+        match &claims.principal {
+            SessionPrincipal::AssumedRole {
+                role_name, role_id, ..
+            } => {
+                let role = &account
+                    .role(role_name)
+                    .ok_or_else(|| revoked("the role is gone"))?
+                    .role;
+                if role.id != *role_id {
+                    return Err(revoked("the role was deleted and made anew"));
+                }
+                if role
+                    .revoked_before
+                    .is_some_and(|before| claims.issued_at < before)
+                {
+                    return Err(revoked("the role's older sessions were revoked"));
+                }
+            }
+            SessionPrincipal::User { user_name, user_id } => {
+                let user = &account
+                    .user(user_name)
+                    .ok_or_else(|| revoked("the user is gone"))?
+                    .user;
+                if user.id != *user_id {
+                    return Err(revoked("the user was deleted and made anew"));
+                }
+            }
+            SessionPrincipal::Root => {}
+        }
+        Ok(())
     }
 
     /// The instance of that id, in whatever account.

@@ -199,14 +199,16 @@ impl FrontDoor {
                 *dialect = reading::query_dialect(Service::Sts);
                 return Err(reading::unsigned(true));
             }
-            Ok(None) if post_form::is_upload(head) => return self.serve_form(arrived, entry).await,
+            Ok(None) if post_form::is_upload(head) => {
+                return Box::pin(self.serve_form(arrived, entry)).await;
+            }
             Ok(None) => {
                 let caller = Arc::new(Caller::anonymous(self.parts.gateway.account));
                 entry.note_presented_by_nobody(&caller);
                 return self.serve_s3(Requester::Anonymous(caller), arrived, entry).await;
             }
             Err(ParseError::SignatureV2) if self.takes_version_2() => {
-                return self.serve_version_2(arrived, entry).await;
+                return Box::pin(self.serve_version_2(arrived, entry)).await;
             }
             Err(error) => {
                 if reading::is_form(head) {
@@ -226,10 +228,11 @@ impl FrontDoor {
         let own = Service::from_scope(&service)
             .filter(|own| *own != Service::Ec2 || !self.parts.gateway.config.names_service("ec2"));
         let Some(api) = own else {
-            return self.serve_other(&service, claim, arrived, entry, dialect).await;
+            return Box::pin(self.serve_other(&service, claim, arrived, entry, dialect)).await;
         };
         *dialect = reading::query_dialect(api);
-        let document = self.serve_api(api, claim, arrived, entry).await?;
+        // The rarer ways are in boxes of their own: every request pays for the size of this one.
+        let document = Box::pin(self.serve_api(api, claim, arrived, entry)).await?;
         Ok(render::text(200, "text/xml", document))
     }
 

@@ -12,7 +12,14 @@ const OPENED_TOKENS_MAX: usize = 16_384;
 /// [`KeyLookup`] over the authority, with a cache of opened tokens. Expiry and revocation are judged on each request.
 pub struct Keys {
     authority: Arc<Authority>,
-    opened: Cache<String, Arc<OpenedSession>>,
+    opened: Cache<AccessKeyId, Arc<Known>>,
+}
+
+/// A token that was opened, and whose it is.
+struct Known {
+    token: String,
+    opened: OpenedSession,
+    candidate: Candidate,
 }
 
 impl Keys {
@@ -36,15 +43,20 @@ impl KeyLookup for Keys {
         let Some(token) = token.filter(|_| id.kind() == Some(AccessKeyKind::Session)) else {
             return self.authority.candidate(id, token, now);
         };
-        let opened = match self.opened.get(token) {
-            Some(opened) => opened,
-            None => {
-                let opened = Arc::new(self.authority.open_token(token)?);
-                self.opened.insert(token.to_owned(), Arc::clone(&opened));
-                opened
-            }
+        // Found by the key, which is short, and only good if the token is the very same.
+        if let Some(known) = self.opened.get(id).filter(|known| known.token == token) {
+            self.authority.session_stands(&known.opened, id, now)?;
+            return Ok(known.candidate.clone());
+        }
+        let opened = self.authority.open_token(token)?;
+        let candidate = self.authority.candidate_of_session(&opened, id, now)?;
+        let known = Known {
+            token: token.to_owned(),
+            opened,
+            candidate: candidate.clone(),
         };
-        self.authority.candidate_of_session(&opened, id, now)
+        self.opened.insert(id.clone(), Arc::new(known));
+        Ok(candidate)
     }
 }
 
