@@ -64,6 +64,7 @@ def house(wire, tmp_path_factory):
 name = "cloud"
 services = {json.dumps(SERVICES)}
 endpoint = "{wire.endpoint}"
+account = "123456789012"
 credentials = {{ file = "{keys}", profile = "moto" }}
 """)
     yield running
@@ -192,13 +193,23 @@ def test_tables_by_item_and_leading_key(house, guest):
     admin = house.boto("dynamodb")
     admin.create_table(TableName="t", KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}], BillingMode="PAY_PER_REQUEST",
                        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])
-    arn = f"arn:aws:dynamodb:{region(house)}:{account(house)}:table/t"
+    arn = f"arn:aws:dynamodb:{region(house)}:123456789012:table/t"
     item = lambda key: {"k": {"S": key}, "v": {"S": "x"}}
-    db = guest("dynamodb", {"Action": ["dynamodb:PutItem", "dynamodb:GetItem"], "Resource": arn, "Condition": {
-        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["mine"]}}})
+    admin.put_item(TableName="t", Item=item("yours"))
+    # As AWS's page on fine-grained access has it; a request whose key went untold would pass.
+    db = guest("dynamodb", {"Action": ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchWriteItem"],
+                            "Resource": arn, "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["mine"]}}})
     db.put_item(TableName="t", Item=item("mine"))
     assert db.get_item(TableName="t", Key={"k": {"S": "mine"}})["Item"]["v"] == {"S": "x"}
+    query = lambda key: {"TableName": "t", "KeyConditionExpression": "#n = :v", "ExpressionAttributeNames": {"#n": "k"},
+                         "ExpressionAttributeValues": {":v": {"S": key}}}
+    assert db.query(**query("mine"))["Count"] == 1
+    denied(db.query, **query("yours"))
     denied(db.get_item, TableName="t", Key={"k": {"S": "yours"}})
+    denied(db.put_item, TableName="t", Item=item("yours"))
+    write = lambda *keys: {"RequestItems": {"t": [{"PutRequest": {"Item": item(key)}} for key in keys]}}
+    db.batch_write_item(**write("mine"))
+    denied(db.batch_write_item, **write("mine", "yours"))
     denied(db.delete_item, TableName="t", Key={"k": {"S": "mine"}})
     db = guest("dynamodb", {"Action": "dynamodb:PutItem", "Resource": arn})
     db.transact_write_items(TransactItems=[{"Put": {"TableName": "t", "Item": item("a")}}])
@@ -208,7 +219,7 @@ def test_tables_by_item_and_leading_key(house, guest):
 
 def test_keys_secrets_and_parameters(house, guest):
     key = house.boto("kms").create_key()["KeyMetadata"]["KeyId"]
-    kms = guest("kms", {"Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": f"arn:aws:kms:{region(house)}:{account(house)}:key/{key}",
+    kms = guest("kms", {"Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": f"arn:aws:kms:{region(house)}:123456789012:key/{key}",
                         "Condition": {"StringEquals": {"kms:EncryptionContext:team": "blue"}}})
     sealed = kms.encrypt(KeyId=key, Plaintext=b"p", EncryptionContext={"team": "blue"})["CiphertextBlob"]
     assert kms.decrypt(KeyId=key, CiphertextBlob=sealed, EncryptionContext={"team": "blue"})["Plaintext"] == b"p"
@@ -219,17 +230,25 @@ def test_keys_secrets_and_parameters(house, guest):
     arn = admin.create_secret(Name="db", SecretString="s3cret")["ARN"]
     secrets = guest("secretsmanager", {"Action": "secretsmanager:GetSecretValue", "Resource": arn})
     assert secrets.get_secret_value(SecretId=arn)["SecretString"] == "s3cret"
+    # By name the last six characters are not told: what allows must cover them, and a denial may be of this one.
+    denied(secrets.get_secret_value, SecretId="db")
+    star = arn[:-6] + "*"
+    secrets = guest("secretsmanager", {"Action": "secretsmanager:GetSecretValue", "Resource": star})
+    assert secrets.get_secret_value(SecretId="db")["SecretString"] == "s3cret"
+    secrets = guest("secretsmanager", {"Action": "secretsmanager:GetSecretValue", "Resource": star},
+                    {"Effect": "Deny", "Action": "secretsmanager:GetSecretValue", "Resource": arn})
+    denied(secrets.get_secret_value, SecretId="db")
     denied(secrets.put_secret_value, SecretId=arn, SecretString="x")
 
     house.boto("ssm").put_parameter(Name="/app/url", Value="u", Type="String")
-    ssm = guest("ssm", {"Action": "ssm:GetParameter*", "Resource": f"arn:aws:ssm:{region(house)}:{account(house)}:parameter/app/*"})
+    ssm = guest("ssm", {"Action": "ssm:GetParameter*", "Resource": f"arn:aws:ssm:{region(house)}:123456789012:parameter/app/*"})
     assert ssm.get_parameter(Name="/app/url")["Parameter"]["Value"] == "u"
     denied(ssm.get_parameter, Name="/other/url")
     denied(ssm.get_parameters, Names=["/app/url", "/other/url"])
 
 
 def test_functions_speak_rest(house, guest):
-    arn = f"arn:aws:lambda:{region(house)}:{account(house)}:function:work"
+    arn = f"arn:aws:lambda:{region(house)}:123456789012:function:work"
     functions = guest("lambda", {"Action": "lambda:GetFunction", "Resource": arn})
     with pytest.raises(ClientError) as caught:
         functions.get_function(FunctionName="work")
@@ -240,7 +259,7 @@ def test_functions_speak_rest(house, guest):
 
 
 def test_logs_and_metrics(house, guest):
-    arn = f"arn:aws:logs:{region(house)}:{account(house)}:log-group:app:*"
+    arn = f"arn:aws:logs:{region(house)}:123456789012:log-group:app:*"
     logs = guest("logs", {"Action": ["logs:CreateLogGroup", "logs:DescribeLogGroups"], "Resource": "*"},
                  {"Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": arn})
     logs.create_log_group(logGroupName="app")
@@ -258,7 +277,7 @@ def test_rest_xml_and_streams(house, guest):
     assert zones.list_hosted_zones()["HostedZones"] == []
     denied(zones.create_hosted_zone, Name="example.com", CallerReference="1")
     house.boto("kinesis").create_stream(StreamName="s", ShardCount=1)
-    kinesis = guest("kinesis", {"Action": "kinesis:PutRecord", "Resource": f"arn:aws:kinesis:{region(house)}:{account(house)}:stream/s"})
+    kinesis = guest("kinesis", {"Action": "kinesis:PutRecord", "Resource": f"arn:aws:kinesis:{region(house)}:123456789012:stream/s"})
     kinesis.put_record(StreamName="s", Data=b"d", PartitionKey="p")
     denied(kinesis.put_record, StreamName="other", Data=b"d", PartitionKey="p")
 

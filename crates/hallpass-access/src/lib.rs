@@ -27,6 +27,9 @@ pub struct ActionOn {
     /// False when the action is on a resource that cannot be told: only `Resource: "*"` allows then, and any denial of
     /// the action denies.
     pub is_resource_known: bool,
+    /// False when the resource is told but for a part (a secret by its name): what allows must match what is told, and
+    /// any denial of the action denies, since it may be about this one.
+    pub is_resource_exact: bool,
     /// The account that owns the resource; the caller's when absent.
     pub resource_account: Option<AccountId>,
     /// Condition keys of this action: name and values.
@@ -41,6 +44,7 @@ impl ActionOn {
             action: action.into(),
             resource: resource.into(),
             is_resource_known: true,
+            is_resource_exact: true,
             resource_account: None,
             context: vec![],
         }
@@ -191,14 +195,21 @@ pub fn authorize_on(
             resource: resource.as_ref(),
             ..bundle.as_set()
         };
-        let decision = if action.is_resource_known {
+        let mut is_known = action.is_resource_known;
+        let mut decision = if is_known {
             hallpass_policy::evaluate(&request, &policies)
         } else {
             hallpass_policy::evaluate_on_unknown_resource(&request, &policies)
         };
+        if decision.is_allow() && !action.is_resource_exact {
+            let at_worst = hallpass_policy::evaluate_on_unknown_resource(&request, &policies);
+            if at_worst.effect == Effect::ExplicitDeny {
+                (decision, is_known) = (at_worst, false);
+            }
+        }
         if !decision.is_allow() {
             // Only a refusal pays for the explanation.
-            let (decision, considered) = if action.is_resource_known {
+            let (decision, considered) = if is_known {
                 hallpass_policy::evaluate_explained(&request, &policies)
             } else {
                 hallpass_policy::evaluate_on_unknown_resource_explained(&request, &policies)

@@ -71,6 +71,8 @@ fn tidy(mut actions: Vec<ActionOn>) -> Vec<ActionOn> {
     let mut seen = std::collections::BTreeSet::new();
     actions.retain(|on| seen.insert((on.action.clone(), on.resource.clone(), on.is_resource_known)));
     for on in &mut actions {
+        // A secret by name: its ARN ends in six characters that the name does not tell.
+        on.is_resource_exact = !on.resource.ends_with("-??????");
         if let Ok(arn) = on.resource.parse::<Arn>() {
             on.resource_account = arn.account.parse().ok();
         }

@@ -12,6 +12,7 @@ mod asked;
 mod body;
 mod error;
 mod head;
+mod leading_keys;
 mod model;
 mod operation_actions;
 mod protocol;
@@ -25,6 +26,7 @@ mod value;
 
 pub use error::RouteError;
 pub use head::ApiHead;
+pub use leading_keys::{TableUse, UNKNOWN_LEADING_KEY};
 pub use protocol::Protocol;
 pub use request::ApiRequest;
 pub use route::route;

@@ -18,6 +18,7 @@ use hallpass_agent::{
 use hallpass_audit::AuditLog;
 use hallpass_authority::{Authority, Machine, RootKey};
 use hallpass_directory::Directory;
+use hallpass_gateway::api::TableKeys;
 use hallpass_gateway::{Gateway, GatewayConfig};
 use hallpass_resource::ResourcePolicies;
 use hallpass_serve::{AgentAudit, FrontDoor, FrontDoorParts, InstanceSource, Policies};
@@ -152,6 +153,7 @@ impl System {
             gateway: Gateway {
                 policies: Arc::new(Policies(Arc::clone(&authority))),
                 resources,
+                table_keys: TableKeys::default(),
                 account,
                 directory,
                 upstreams: upstreams::open(&config).await?,

@@ -2,7 +2,10 @@
 //! `ApiForward`.
 
 mod attributes;
+mod leading_keys;
 mod resource_policy;
+
+pub use leading_keys::TableKeys;
 
 use crate::{Authenticated, Connection, Facts, Gateway, Refusal, RequestHead, request_context};
 use bytes::Bytes;
@@ -81,7 +84,7 @@ pub async fn handle(
 
     // Where the resource is: the region the request will be signed for.
     let region = upstream.region().map_or(region, str::to_owned);
-    let owner = upstream.account().unwrap_or(gateway.account);
+    let number = upstream.account().unwrap_or(gateway.account);
     let (bundle, role_tags) = gateway.policies.policies_for(caller);
     let mut context = request_context(
         caller,
@@ -93,13 +96,25 @@ pub async fn handle(
         &region,
         now,
     );
-    context.set("aws:ResourceAccount", owner.as_str());
-    let mut actions = request.actions(&region, owner.as_str());
+    context.set("aws:ResourceAccount", number.as_str());
+    let mut actions = request.actions(&region, number.as_str());
     for action in &mut actions {
-        action.resource_account = Some(owner);
+        action.resource_account = Some(gateway.account);
     }
     facts.resources = actions.iter().map(|action| action.resource.clone()).collect();
     let on_resource = |action: &ActionOn| Some(gateway.resources.policy(&action.resource)?.group.clone());
+    leading_keys::fill(
+        gateway,
+        upstream.as_ref(),
+        &request,
+        &mut actions,
+        &bundle,
+        on_resource,
+        caller,
+        &region,
+        now,
+    )
+    .await;
     let permit = authorize_on(caller, actions, &context, &bundle, on_resource)?;
     facts.note_permit(&permit);
     let arn = permit

@@ -1,3 +1,4 @@
+use crate::api::TableKeys;
 use crate::{GatewayConfig, PolicyLookup, RequestHead};
 use hallpass_access::Caller;
 use hallpass_resource::ResourcePolicies;
@@ -20,6 +21,8 @@ pub struct Gateway {
     pub upstreams: Vec<Arc<dyn Upstream>>,
     /// Which bucket lives where, and the named networks.
     pub config: GatewayConfig,
+    /// Which attribute is the partition key of a table, where policies ask.
+    pub table_keys: TableKeys,
     /// The region served.
     pub region: String,
 }

@@ -149,8 +149,9 @@ pub async fn handle(
         &gateway.region,
         now,
     );
-    context.set("aws:ResourceAccount", owner.as_str());
-    context.set("s3:ResourceAccount", owner.as_str());
+    let number = upstream.account().unwrap_or(owner);
+    context.set("aws:ResourceAccount", number.as_str());
+    context.set("s3:ResourceAccount", number.as_str());
     let mut actions = s3.actions(&s3_head);
     for action in &mut actions {
         action.resource_account = Some(protection::bucket_of(&action.resource).map_or(owner, owner_of));

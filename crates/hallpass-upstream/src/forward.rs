@@ -31,7 +31,7 @@ pub trait Upstream: Send + Sync {
         ))))
     }
 
-    /// The account that owns what is there, when the upstream knows.
+    /// The account whose number stands in ARNs there, when it is another than ours.
     fn account(&self) -> Option<AccountId> {
         None
     }

@@ -38,7 +38,7 @@ pub struct HttpUpstreamConfig {
     pub credentials: Arc<dyn UpstreamCredentials>,
     /// Buckets that have another name there. A bucket not in the map keeps its name.
     pub bucket_map: HashMap<String, String>,
-    /// The account that owns what is there, if it is known.
+    /// The account whose number stands in ARNs there, if it is another than ours.
     pub account: Option<AccountId>,
     /// Certificates (PEM) to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
@@ -171,10 +171,6 @@ impl Upstream for HttpUpstream {
 
     fn serve_api(&self, request: ApiForward) -> Served<'_> {
         Box::pin(self.forward_api(request))
-    }
-
-    fn bucket_owner(&self, _bucket: &str) -> Option<AccountId> {
-        self.account
     }
 
     fn account(&self) -> Option<AccountId> {

@@ -167,12 +167,5 @@ pub(super) fn keys(asked: &Asked<'_>) -> Vec<(String, Vec<String>)> {
     if !attributes.is_empty() {
         keys.push(("dynamodb:Attributes".to_owned(), attributes));
     }
-    let key = asked.body("Key").map(|key| key.entries().collect::<Vec<_>>());
-    if let Some([(_, value)]) = key.as_deref()
-        && let Some((_, leading)) = value.entries().next()
-        && let Some(leading) = leading.text()
-    {
-        keys.push(("dynamodb:LeadingKeys".to_owned(), vec![leading.to_owned()]));
-    }
     keys
 }

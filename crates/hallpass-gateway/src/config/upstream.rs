@@ -32,7 +32,8 @@ pub struct UpstreamConfig {
     /// access points want.
     #[serde(default)]
     pub region_set: Option<String>,
-    /// The account that owns what is there; absent: the caller's own.
+    /// The account whose number stands in ARNs there and in `aws:ResourceAccount`; absent: our own. Who owns what is
+    /// there, for decisions across accounts, is our account in any case.
     #[serde(default)]
     pub account: Option<AccountId>,
     /// Bucket in the path (the default) or in the host name.
