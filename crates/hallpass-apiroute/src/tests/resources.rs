@@ -171,7 +171,7 @@ fn dynamodb() {
         &item("GetItem"),
         r#"{"TableName":"t","Key":{"id":{"S":"u1"}},"AttributesToGet":["a","b"]}"#,
     );
-    assert_eq!(keys(get), "dynamodb:Attributes=a|b, dynamodb:LeadingKeys=u1");
+    assert_eq!(keys(get), "dynamodb:Attributes=a|b");
 }
 
 #[test]
