@@ -132,7 +132,7 @@ fn keep_part(store: &Store, parts: &ForwardParts, mut staged: Staged) -> Result<
         last_modified: store.now(),
         checksums,
     };
-    let _guard = store.lock("", id);
+    let _guard = store.lock_upload(id);
     // Completed or aborted while the part came in: then it is too late.
     upload(store, parts)?;
     let folder = folder(store, id)?;
@@ -178,7 +178,7 @@ pub(crate) fn complete(store: &Arc<Store>, parts: &ForwardParts) -> Answer {
     let Some(ParsedBody::Parts(wanted)) = &parts.s3.body else {
         return Err(broken("route", "CompleteMultipartUpload without its body"));
     };
-    let guard = store.lock("", id);
+    let guard = store.lock_upload(id);
     let have = stored_parts(store, id)?;
     let mut chosen = vec![];
     let mut previous = 0;
@@ -262,7 +262,7 @@ fn forget(store: &Store, id: &str) -> Result<(), UpstreamError> {
 
 pub(crate) fn abort(store: &Store, parts: &ForwardParts) -> Answer {
     let (id, _) = upload(store, parts)?;
-    let _guard = store.lock("", id);
+    let _guard = store.lock_upload(id);
     forget(store, id)?;
     Ok(empty(StatusCode::NO_CONTENT))
 }

@@ -33,6 +33,8 @@ pub(crate) struct Store {
     hasher: RandomState,
     counter: AtomicU64,
     stripes: [Mutex<()>; STRIPES],
+    /// Of uploads. Others than those of keys: completing an upload holds one of each, this one first.
+    upload_stripes: [Mutex<()>; STRIPES],
     /// Held shared by whoever adds to a bucket, alone by whoever removes one.
     buckets: RwLock<()>,
     /// The lock on the root lives as long as this.
@@ -82,6 +84,7 @@ impl Store {
             hasher: RandomState::new(),
             counter: AtomicU64::new(0),
             stripes: [const { Mutex::new(()) }; STRIPES],
+            upload_stripes: [const { Mutex::new(()) }; STRIPES],
             buckets: RwLock::new(()),
             _own: own,
         })
@@ -110,6 +113,14 @@ impl Store {
         let stripe =
             usize::try_from(self.hasher.hash_one((bucket, key)) % STRIPES as u64).unwrap_or_default();
         self.stripes[stripe]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One upload at a time. Whoever needs the lock of a key as well takes it after this one.
+    pub(crate) fn lock_upload(&self, id: &str) -> MutexGuard<'_, ()> {
+        let stripe = self.hasher.hash_one(id) as usize % STRIPES;
+        self.upload_stripes[stripe]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -381,4 +392,35 @@ impl Store {
 
 pub(crate) fn index_key(bucket: &str, key: &str) -> String {
     format!("{bucket}\0{key}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    struct Still;
+    impl Clock for Still {
+        fn now(&self) -> UnixSeconds {
+            UnixSeconds(0)
+        }
+    }
+
+    #[test]
+    fn an_upload_in_hand_keeps_nobody_from_any_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Arc::new(Still)).unwrap();
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || {
+            let _upload = store.lock_upload("upload");
+            // Enough to meet every lock there is.
+            (0..20 * STRIPES).for_each(|number| drop(store.lock("bucket", &number.to_string())));
+            let _ = done.send(());
+        });
+        assert!(
+            is_done.recv_timeout(Duration::from_secs(30)).is_ok(),
+            "it waits for itself"
+        );
+    }
 }
