@@ -168,6 +168,19 @@ def test_queue_policies_are_kept_here_and_let_in(house, guest, wire):
     assert "Policy" not in admin.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
 
 
+def test_making_what_is_there_does_not_change_its_policy(house, guest):
+    house.boto("sqs").create_queue(QueueName="taken")
+    house.boto("sns").create_topic(Name="taken")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]})
+    sqs = guest("sqs", {"Action": "sqs:CreateQueue", "Resource": "*"})
+    sqs.create_queue(QueueName="taken")
+    assert "sqs:SetQueueAttributes" in denied(sqs.create_queue, QueueName="taken", Attributes={"Policy": policy})["Message"]
+    sns = guest("sns", {"Action": "sns:CreateTopic", "Resource": "*"})
+    sns.create_topic(Name="taken")
+    assert "sns:SetTopicAttributes" in denied(sns.create_topic, Name="taken", Attributes={"Policy": policy})["Message"]
+
+
 def test_topic_policies_are_kept_here_and_let_in(house, guest, wire):
     admin = house.boto("sns")
     arn = admin.create_topic(Name="shared")["TopicArn"]

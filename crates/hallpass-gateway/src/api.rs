@@ -98,6 +98,7 @@ pub async fn handle(
     );
     context.set("aws:ResourceAccount", number.as_str());
     let mut actions = request.actions(&region, number.as_str());
+    actions.extend(resource_policy::besides(&request, &body, &actions));
     for action in &mut actions {
         action.resource_account = Some(gateway.account);
     }

@@ -4,6 +4,7 @@
 use super::attributes::Document;
 use crate::Refusal;
 use bytes::Bytes;
+use hallpass_access::ActionOn;
 use hallpass_apiroute::{ApiRequest, Protocol};
 use hallpass_policy::{Policy, PolicyKind};
 use hallpass_resource::{POLICY_BYTES_MAX, ResourcePolicies, ResourcePolicyError};
@@ -99,6 +100,22 @@ pub(super) fn plan(request: &ApiRequest, body: &Bytes, arn: &str) -> Result<Opti
             })
         }
         _ => None,
+    })
+}
+
+/// What a call needs beside its own actions: one that makes a queue or topic with a policy may meet one that is there, and
+/// would then change its policy.
+pub(super) fn besides(request: &ApiRequest, body: &Bytes, actions: &[ActionOn]) -> Option<ActionOn> {
+    let action = match (request.service(), request.operation()?) {
+        ("sqs", "CreateQueue") => "sqs:SetQueueAttributes",
+        ("sns", "CreateTopic") => "sns:SetTopicAttributes",
+        _ => return None,
+    };
+    Document::read(request.protocol(), body)?.take_policy()?;
+    let own = actions.first()?;
+    Some(ActionOn {
+        action: action.to_owned(),
+        ..own.clone()
     })
 }
 
