@@ -320,6 +320,21 @@ def test_what_no_upstream_has_and_no_model_knows_is_refused_here(house, wire):
     assert len(wire.sent) == before, "nothing of it went on"
 
 
+def test_strangers_hold_no_room(house):
+    """The announced body never comes; a key that nobody has is refused without waiting for it."""
+    import socket
+    import urllib.parse
+    where = urllib.parse.urlsplit(house.api)
+    with socket.create_connection((where.hostname, where.port), 10) as wire:
+        wire.sendall((
+            f"POST / HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 33000000\r\n"
+            "X-Amz-Target: AmazonSQS.ListQueues\r\nX-Amz-Date: 20260101T000000Z\r\nExpect: 100-continue\r\n"
+            f"Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/{region(house)}/sqs/aws4_request, "
+            f"SignedHeaders=host;x-amz-date;x-amz-target, Signature={'0' * 64}\r\n\r\n").encode())
+        answer = wire.recv(65536).decode()
+    assert " 400 " in answer.split("\r\n")[0] and "UnrecognizedClientException" in answer, answer
+
+
 def test_the_cloud_sees_the_real_key_and_the_client_never_does(house, wire):
     admin = house.admin_key()
     house.boto("sqs").list_queues()

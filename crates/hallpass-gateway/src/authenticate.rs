@@ -351,6 +351,19 @@ impl Authenticator {
         }
     }
 
+    /// Refuses a claim by a key that nobody has, or by a session that is over, before anything is held on its account.
+    /// Nothing is proved by passing.
+    ///
+    /// # Errors
+    /// As [`Self::verify`] would.
+    pub fn refuse_strangers(&self, claim: &Claim, now: UnixSeconds) -> Result<(), Refusal> {
+        let token = match claim {
+            Claim::V4(presented) => &presented.session_token,
+            Claim::V4a(presented) => &presented.session_token,
+        };
+        self.candidate(claim.access_key_id(), token, now).map(drop)
+    }
+
     fn candidate(
         &self,
         id: &AccessKeyId,

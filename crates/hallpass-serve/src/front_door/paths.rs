@@ -109,6 +109,8 @@ impl FrontDoor {
         *dialect = guessed_dialect(&head);
         let request = gateway_api::understand(service, &head)?;
         *dialect = api_dialect(&head, request.protocol());
+        // Bodies are held before they can be judged; strangers hold none.
+        self.authenticator.refuse_strangers(&claim, now)?;
         let _room = api::room_for(&self.api_room, &head, api::API_BODY_BYTES_MAX).await?;
         let body = api::read_body(body, api::API_BODY_BYTES_MAX).await?;
         let payload = Payload::Body(Sha256::digest(&body).into());
@@ -148,6 +150,8 @@ impl FrontDoor {
             now,
             ..
         } = arrived;
+        // Bodies are held before they can be judged; strangers hold none.
+        self.authenticator.refuse_strangers(&claim, now)?;
         let _room = api::room_for(&self.query_room, &head, api::QUERY_BODY_BYTES_MAX).await?;
         let body = api::read_body(body, api::QUERY_BODY_BYTES_MAX).await?;
         let payload = Payload::Body(Sha256::digest(&body).into());
