@@ -9,6 +9,7 @@ use crate::query;
 use crate::scope::Scope;
 use crate::sign::{SigningCredentials, refuse_signed, signature_of};
 use crate::string_to_sign::ALGORITHM;
+use crate::v4a::{REGION_SET_PARAMETER, RegionSet};
 use hallpass_secret::Secret;
 use hallpass_types::{AccessKeyId, UnixSeconds};
 
@@ -59,22 +60,20 @@ pub fn presign_with_key(
     let date = date::text(date);
     let headers = SortedHeaders::new(view.headers);
     let names = SignedHeaderNames::from_sorted(headers.names());
-    let mut text = view.query.unwrap_or_default().as_bytes().to_vec();
-    query::append(&mut text, "X-Amz-Algorithm", ALGORITHM);
-    query::append(&mut text, "X-Amz-Credential", &format!("{access_key_id}/{scope}"));
-    query::append(&mut text, "X-Amz-Date", date::as_str(&date));
-    query::append(&mut text, "X-Amz-Expires", &expires_seconds.to_string());
-    query::append(&mut text, "X-Amz-SignedHeaders", names.as_str());
-    if let Some(token) = session_token {
-        query::append(&mut text, "X-Amz-Security-Token", token.expose());
-    }
-    let s3 = PathStyle::for_service(scope.service()) == PathStyle::S3;
-    let told = view.values("x-amz-content-sha256").next().is_some();
-    if s3 && !told && payload != PayloadMode::Unsigned {
-        query::append(&mut text, "X-Amz-Content-Sha256", &payload.header_value());
-    }
-    // Only ASCII was appended to what was text before.
-    let mut text = String::from_utf8(text).map_err(|_| SignError::Unsignable)?;
+    let mut text = query_to_sign(
+        view,
+        &QueryAuthentication {
+            algorithm: ALGORITHM,
+            credential: &format!("{access_key_id}/{scope}"),
+            date: date::as_str(&date),
+            expires_seconds,
+            regions: None,
+            names: &names,
+            token: session_token,
+        },
+        scope,
+        payload,
+    )?;
     let unsigned = RequestView {
         query: Some(&text),
         ..*view
@@ -83,4 +82,45 @@ pub fn presign_with_key(
     text.push_str("&X-Amz-Signature=");
     text.push_str(hex_text(&to_hex(&signature)));
     Ok(text)
+}
+
+/// What a presigned query says of its signature, but for the signature.
+pub(crate) struct QueryAuthentication<'a> {
+    pub(crate) algorithm: &'a str,
+    pub(crate) credential: &'a str,
+    pub(crate) date: &'a str,
+    pub(crate) expires_seconds: u32,
+    /// Of version 4a.
+    pub(crate) regions: Option<&'a RegionSet>,
+    pub(crate) names: &'a SignedHeaderNames,
+    pub(crate) token: Option<&'a Secret>,
+}
+
+/// The query of `view` with its authentication, ready to be signed.
+pub(crate) fn query_to_sign(
+    view: &RequestView<'_>,
+    authentication: &QueryAuthentication<'_>,
+    scope: &Scope,
+    payload: PayloadMode,
+) -> Result<String, SignError> {
+    let mut text = view.query.unwrap_or_default().as_bytes().to_vec();
+    let expires = authentication.expires_seconds.to_string();
+    query::append(&mut text, "X-Amz-Algorithm", authentication.algorithm);
+    query::append(&mut text, "X-Amz-Credential", authentication.credential);
+    query::append(&mut text, "X-Amz-Date", authentication.date);
+    query::append(&mut text, "X-Amz-Expires", &expires);
+    if let Some(regions) = authentication.regions {
+        query::append(&mut text, REGION_SET_PARAMETER, regions.as_str());
+    }
+    query::append(&mut text, "X-Amz-SignedHeaders", authentication.names.as_str());
+    if let Some(token) = authentication.token {
+        query::append(&mut text, "X-Amz-Security-Token", token.expose());
+    }
+    let s3 = PathStyle::for_service(scope.service()) == PathStyle::S3;
+    let told = view.values("x-amz-content-sha256").next().is_some();
+    if s3 && !told && payload != PayloadMode::Unsigned {
+        query::append(&mut text, "X-Amz-Content-Sha256", &payload.header_value());
+    }
+    // Only ASCII was appended to what was text before.
+    String::from_utf8(text).map_err(|_| SignError::Unsignable)
 }

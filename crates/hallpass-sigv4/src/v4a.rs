@@ -17,7 +17,7 @@ use crate::payload::{Payload, to_hex};
 use crate::query;
 use crate::scope::Scope;
 use crate::string_to_sign::{ECDSA_ALGORITHM, text};
-use crate::verify::{Verified, VerifyOptions, check_time, payload_line, prove};
+use crate::verify::{Verified, VerifyOptions, check_service, check_time, payload_line, prove};
 use hallpass_types::{AccessKeyId, UnixSeconds};
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub(crate) const SIGNATURE_HEX_MAX: usize = 144;
 /// What a chunk's signature is filled up with. Source: aws-c-auth.
 pub(crate) const SIGNATURE_PADDING: u8 = b'*';
 const REGION_SET_HEADER: &str = "x-amz-region-set";
-const REGION_SET_PARAMETER: &str = "X-Amz-Region-Set";
+pub(crate) const REGION_SET_PARAMETER: &str = "X-Amz-Region-Set";
 /// A longer list of regions is nobody's.
 const REGION_SET_BYTES_MAX: usize = 1024;
 
@@ -243,15 +243,7 @@ pub fn verify_v4a(
 }
 
 fn check_scope(presented: &PresentedV4a, options: &VerifyOptions<'_>) -> Result<(), VerifyError> {
-    let scope = &presented.scope;
-    if let Some(expected) = options.expected_service
-        && expected != scope.service()
-    {
-        return Err(VerifyError::WrongService {
-            presented: scope.service().to_owned(),
-            expected: expected.to_owned(),
-        });
-    }
+    check_service(&presented.scope, options)?;
     if let Some(expected) = options.expected_region {
         let mut accepted = std::iter::once(&expected).chain(options.region_aliases);
         if !accepted.any(|region| presented.region_set.contains(region)) {
@@ -261,7 +253,7 @@ fn check_scope(presented: &PresentedV4a, options: &VerifyOptions<'_>) -> Result<
             });
         }
     }
-    if !presented.date_text.starts_with(scope.date().as_bytes()) {
+    if !presented.date_text.starts_with(presented.scope.date().as_bytes()) {
         return Err(VerifyError::ScopeDate {
             place: presented.form.place(),
         });

@@ -221,14 +221,7 @@ pub(crate) fn prove(
 
 fn check_scope(presented: &Presented, options: &VerifyOptions<'_>) -> Result<(), VerifyError> {
     let scope = &presented.scope;
-    if let Some(expected) = options.expected_service
-        && expected != scope.service()
-    {
-        return Err(VerifyError::WrongService {
-            presented: scope.service().to_owned(),
-            expected: expected.to_owned(),
-        });
-    }
+    check_service(scope, options)?;
     if let Some(expected) = options.expected_region
         && expected != scope.region()
         && !options.region_aliases.contains(&scope.region())
@@ -244,6 +237,16 @@ fn check_scope(presented: &Presented, options: &VerifyOptions<'_>) -> Result<(),
         });
     }
     Ok(())
+}
+
+pub(crate) fn check_service(scope: &Scope, options: &VerifyOptions<'_>) -> Result<(), VerifyError> {
+    match options.expected_service {
+        Some(expected) if expected != scope.service() => Err(VerifyError::WrongService {
+            presented: scope.service().to_owned(),
+            expected: expected.to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn check_time(form: AuthForm, date: UnixSeconds, now: UnixSeconds) -> Result<(), VerifyError> {

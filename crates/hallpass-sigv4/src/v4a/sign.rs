@@ -6,6 +6,7 @@ use crate::date::{self, DateText};
 use crate::error::SignError;
 use crate::parse::SignedHeaderNames;
 use crate::payload::{PayloadMode, to_hex};
+use crate::presign::{QueryAuthentication, query_to_sign};
 use crate::query;
 use crate::scope::Scope;
 use crate::sign::{SignedHeaders, SigningCredentials, canonical_hash, refuse_signed};
@@ -111,23 +112,20 @@ pub fn presign_v4a(
     let date = date::text(date);
     let headers = SortedHeaders::new(view.headers);
     let names = SignedHeaderNames::from_sorted(headers.names());
-    let mut query = view.query.unwrap_or_default().as_bytes().to_vec();
-    query::append(&mut query, "X-Amz-Algorithm", ECDSA_ALGORITHM);
-    query::append(&mut query, "X-Amz-Credential", &format!("{id}/{scope}"));
-    query::append(&mut query, "X-Amz-Date", date::as_str(&date));
-    query::append(&mut query, "X-Amz-Expires", &expires_seconds.to_string());
-    query::append(&mut query, REGION_SET_PARAMETER, regions.as_str());
-    query::append(&mut query, "X-Amz-SignedHeaders", names.as_str());
-    if let Some(token) = &credentials.session_token {
-        query::append(&mut query, "X-Amz-Security-Token", token.expose());
-    }
-    let s3 = PathStyle::for_service(scope.service()) == PathStyle::S3;
-    let told = view.values("x-amz-content-sha256").next().is_some();
-    if s3 && !told && payload != PayloadMode::Unsigned {
-        query::append(&mut query, "X-Amz-Content-Sha256", &payload.header_value());
-    }
-    // Only ASCII was appended to what was text before.
-    let mut query = String::from_utf8(query).map_err(|_| SignError::Unsignable)?;
+    let mut query = query_to_sign(
+        view,
+        &QueryAuthentication {
+            algorithm: ECDSA_ALGORITHM,
+            credential: &format!("{id}/{scope}"),
+            date: date::as_str(&date),
+            expires_seconds,
+            regions: Some(regions),
+            names: &names,
+            token: credentials.session_token.as_ref(),
+        },
+        scope,
+        payload,
+    )?;
     let unsigned = RequestView {
         query: Some(&query),
         ..*view
