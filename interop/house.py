@@ -17,7 +17,7 @@ TOOLS = Path(os.environ["HALLPASS_TOOLS"])
 CLEAN = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
 
 
-def wait_for(condition, what, seconds=20):
+def wait_for(condition, what, seconds=60):
     """Waits until `condition()` gives something true, and returns that."""
     deadline = time.monotonic() + seconds
     while True:

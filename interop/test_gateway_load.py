@@ -140,6 +140,6 @@ def test_a_thousand_clients_at_once(front, bucket):
     assert failures == [], (len(failures), failures[:5])
     assert at_once[0] >= CLIENTS
     assert front.keys(bucket, "clients/") == []
-    # A few connections to the store may be kept for the next.
+    # A few connections to the store may be kept for the next; idle ones are given back after half a minute.
     wait_for(lambda: descriptors(front) <= before + 40, "their descriptors being given back")
     front.no_mishap()

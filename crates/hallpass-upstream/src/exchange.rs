@@ -29,7 +29,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long nothing may happen, neither a piece of the body out nor the head of the answer in. S3 itself lets a
 /// CompleteMultipartUpload take minutes, but keeps the connection alive with its head.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// Below the idle timeouts of common servers, so that a pooled connection is rarely one they just closed.
+/// Below the idle timeouts of common servers, so that a pooled connection is rarely one they just closed. The pool
+/// looks once in this time, so that a connection is given back after twice as long at the latest.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Tries of a request that changes nothing, the first included.
 const TRIES_MAX: u32 = 3;
