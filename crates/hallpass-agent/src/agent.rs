@@ -4,7 +4,7 @@ use crate::lease::Leases;
 use crate::machine::{MachineCache, Snapshot};
 use crate::{
     AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, Rules, RulesFile,
-    SourceError,
+    SessionRequest, SourceError,
 };
 use hallpass_caller::Caller;
 use hallpass_imds::{HostPolicy, TokenKey};
@@ -93,6 +93,13 @@ pub struct Agent {
 impl std::fmt::Debug for Agent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Agent").finish_non_exhaustive()
+    }
+}
+
+impl Entitlement {
+    /// The session of `role` that this caller gets.
+    pub(crate) fn session(&self, role: &str) -> SessionRequest {
+        SessionRequest::of_role(role)
     }
 }
 

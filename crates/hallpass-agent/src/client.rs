@@ -1,6 +1,8 @@
 //! The client of the agent's unix socket, for the command line and for [`crate::run_endpoint`].
 
-use crate::{AgentStatus, BoxFuture, CredentialSource, Explanation, Issued, Machine, SourceError};
+use crate::{
+    AgentStatus, BoxFuture, CredentialSource, Explanation, Issued, Machine, SessionRequest, SourceError,
+};
 use bytes::Bytes;
 use hallpass_secret::Secret;
 use hallpass_types::UnixSeconds;
@@ -245,9 +247,9 @@ impl CredentialSource for Client {
         Box::pin(async { self.machine().await.map_err(source_error) })
     }
 
-    fn issue(&self, role: &str) -> BoxFuture<'_, Result<Issued, SourceError>> {
-        let role = role.to_owned();
-        Box::pin(async move { self.credentials(&role).await.map_err(source_error) })
+    fn issue<'a>(&'a self, session: &'a SessionRequest) -> BoxFuture<'a, Result<Issued, SourceError>> {
+        // The agent behind the socket shapes the session by its own rules.
+        Box::pin(async move { self.credentials(&session.role).await.map_err(source_error) })
     }
 }
 

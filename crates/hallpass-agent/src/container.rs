@@ -159,7 +159,8 @@ async fn credentials(
             entitled.reason,
         )));
     }
-    let lease = agent.leases.get(&role, 0).await;
+    let session = entitled.session(&role);
+    let lease = agent.leases.get(&session, 0).await;
     let lease =
         lease.map_err(|error| with_role(refuse(ContainerError::Unavailable, away, error.to_string())))?;
     let recorded = agent
@@ -185,6 +186,6 @@ async fn credentials(
             "the event cannot be recorded",
         )));
     }
-    agent.leases.handed_to(&role, caller.uid);
+    agent.leases.handed_to(&session, caller.uid);
     Ok(container_answer(&view(&lease.issued)))
 }

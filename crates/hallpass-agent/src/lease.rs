@@ -1,4 +1,4 @@
-use crate::{CredentialSource, Issued, LeaseStatus, SourceError};
+use crate::{CredentialSource, Issued, LeaseStatus, SessionRequest, SourceError};
 use hallpass_types::{Clock, Entropy, UnixSeconds};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,12 +29,12 @@ pub(crate) enum LeaseError {
     Expired,
 }
 
-/// One lease per role, in memory only.
+/// One lease per session wanted, in memory only.
 pub(crate) struct Leases {
     source: Arc<dyn CredentialSource>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    slots: Mutex<HashMap<String, Arc<Slot>>>,
+    slots: Mutex<HashMap<SessionRequest, Arc<Slot>>>,
 }
 
 #[derive(Debug, Default)]
@@ -85,12 +85,16 @@ impl Leases {
         }
     }
 
-    /// Credentials of `role` with at least `least` seconds left.
+    /// Credentials of `session` with at least `least` seconds left.
     ///
     /// One source call, however many ask. While the source is away an older lease is served to its end, even with less
     /// than `least` left: an SDK that may misjudge its expiry is better off than one with nothing.
-    pub(crate) async fn get(self: &Arc<Self>, role: &str, least: i64) -> Result<Arc<Lease>, LeaseError> {
-        let slot = Arc::clone(lock(&self.slots).entry(role.to_owned()).or_default());
+    pub(crate) async fn get(
+        self: &Arc<Self>,
+        session: &SessionRequest,
+        least: i64,
+    ) -> Result<Arc<Lease>, LeaseError> {
+        let slot = Arc::clone(lock(&self.slots).entry(session.clone()).or_default());
         let now = self.clock.now();
         let enough = {
             let mut state = lock(&slot.state);
@@ -102,12 +106,12 @@ impl Leases {
         };
         if let Some(lease) = enough {
             if now >= lease.due_at {
-                self.renew(role, &slot);
+                self.renew(session, &slot);
             }
             return Ok(lease);
         }
         // A task of its own: a caller who hangs up must not take the fetch of all the others with them.
-        let fetch = tokio::spawn(Arc::clone(self).fetch(role.to_owned(), Arc::clone(&slot), least.max(1)));
+        let fetch = tokio::spawn(Arc::clone(self).fetch(session.clone(), Arc::clone(&slot), least.max(1)));
         let fetched = match fetch.await {
             Ok(fetched) => fetched,
             Err(_) => Err(SourceError::Unavailable("the request to it failed".to_owned())),
@@ -131,28 +135,28 @@ impl Leases {
         let now = self.clock.now();
         let slots: Vec<_> = lock(&self.slots)
             .iter()
-            .map(|(role, slot)| (role.clone(), Arc::clone(slot)))
+            .map(|(session, slot)| (session.clone(), Arc::clone(slot)))
             .collect();
-        for (role, slot) in slots {
+        for (session, slot) in slots {
             let due = {
                 let state = lock(&slot.state);
                 let wanted = state.used_at.is_some_and(|used| now.since(used) < IDLE_SECONDS);
                 wanted && state.lease.as_ref().is_some_and(|lease| now >= lease.due_at)
             };
             if due {
-                self.renew(&role, &slot);
+                self.renew(&session, &slot);
             }
         }
     }
 
     /// Forgets the leases of every role not in `roles`, at once.
     pub(crate) fn keep_only(&self, roles: &[String]) {
-        lock(&self.slots).retain(|role, _| roles.contains(role));
+        lock(&self.slots).retain(|session, _| roles.contains(&session.role));
     }
 
-    /// Notes who got the lease of `role`.
-    pub(crate) fn handed_to(&self, role: &str, uid: u32) {
-        let Some(slot) = lock(&self.slots).get(role).cloned() else {
+    /// Notes who got the lease of `session`.
+    pub(crate) fn handed_to(&self, session: &SessionRequest, uid: u32) {
+        let Some(slot) = lock(&self.slots).get(session).cloned() else {
             return;
         };
         let now = self.clock.now();
@@ -167,11 +171,11 @@ impl Leases {
         let slots = lock(&self.slots);
         let mut leases: Vec<LeaseStatus> = slots
             .iter()
-            .filter_map(|(role, slot)| {
+            .filter_map(|(session, slot)| {
                 let state = lock(&slot.state);
                 let lease = state.lease.as_ref().filter(|lease| lease.left(now) > 0)?;
                 Some(LeaseStatus {
-                    role: role.clone(),
+                    role: session.role.clone(),
                     access_key_id: lease.issued.access_key_id.clone(),
                     issued_at: lease.issued.issued_at,
                     expires_at: lease.issued.expires_at,
@@ -188,7 +192,7 @@ impl Leases {
         leases
     }
 
-    fn renew(self: &Arc<Self>, role: &str, slot: &Arc<Slot>) {
+    fn renew(self: &Arc<Self>, session: &SessionRequest, slot: &Arc<Slot>) {
         let backing_off = lock(&slot.state)
             .failed
             .as_ref()
@@ -196,11 +200,16 @@ impl Leases {
         if backing_off || slot.fetching.try_lock().is_err() {
             return;
         }
-        tokio::spawn(Arc::clone(self).fetch(role.to_owned(), Arc::clone(slot), 1));
+        tokio::spawn(Arc::clone(self).fetch(session.clone(), Arc::clone(slot), 1));
     }
 
     /// Fetches a lease unless, by the time it is our turn, there is one that is not due and has `least` left.
-    async fn fetch(self: Arc<Self>, role: String, slot: Arc<Slot>, least: i64) -> Result<(), SourceError> {
+    async fn fetch(
+        self: Arc<Self>,
+        session: SessionRequest,
+        slot: Arc<Slot>,
+        least: i64,
+    ) -> Result<(), SourceError> {
         let _one = slot.fetching.lock().await;
         let now = self.clock.now();
         {
@@ -220,7 +229,7 @@ impl Leases {
                 return Err(failure.error.clone());
             }
         }
-        let answer = self.source.issue(&role).await;
+        let answer = self.source.issue(&session).await;
         let now = self.clock.now();
         let mut state = lock(&slot.state);
         match answer {
@@ -240,7 +249,7 @@ impl Leases {
                     .as_ref()
                     .map_or(0, |failure| failure.times)
                     .saturating_add(1);
-                tracing::warn!(role, %error, times, "cannot renew a lease");
+                tracing::warn!(role = session.role, %error, times, "cannot renew a lease");
                 let until = Instant::now() + self.backoff(times);
                 state.failed = Some(Failure {
                     error: error.clone(),

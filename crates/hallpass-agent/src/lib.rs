@@ -37,5 +37,5 @@ pub use rules::{Decision, Explanation, NoMatch, RuleReport, Rules};
 pub use rules_file::{RulesFile, RulesFileError};
 pub use rules_parse::{RulesError, RulesProblem};
 pub use shutdown::{Shutdown, ShutdownTrigger};
-pub use source::{BoxFuture, CredentialSource, Issued, Machine, SourceError};
+pub use source::{BoxFuture, CredentialSource, Issued, Machine, SessionRequest, SourceError};
 pub use status::{AgentStatus, LeaseStatus};

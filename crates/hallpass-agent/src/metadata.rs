@@ -4,7 +4,7 @@ use crate::connection::{Incoming, serve_tcp};
 use crate::container;
 use crate::lease::IMDS_LEFT_SECONDS_MIN;
 use crate::machine::Snapshot;
-use crate::{Agent, AgentEvent, AuditDoor, EventOutcome, Issued, Shutdown, SockDiag};
+use crate::{Agent, AgentEvent, AuditDoor, EventOutcome, Issued, SessionRequest, Shutdown, SockDiag};
 use hallpass_caller::{Caller, TcpOwner};
 use hallpass_imds::{
     CallerView, CredentialView, Door, ImdsRequest, ImdsResponse, Need, Reply, Service, credentials_answer,
@@ -152,7 +152,11 @@ async fn answer(
         }
         // A listed role must be servable in the next request, or some SDKs abort their process.
         Reply::RoleList { role, response, door } => {
-            match agent.leases.get(&role, IMDS_LEFT_SECONDS_MIN).await {
+            match agent
+                .leases
+                .get(&entitled.session(&role), IMDS_LEFT_SECONDS_MIN)
+                .await
+            {
                 Ok(_) => response,
                 Err(error) => {
                     record_refusal(
@@ -175,11 +179,12 @@ async fn answer(
             door,
         } => {
             let asked = Asked {
-                role,
                 token_ttl,
                 door,
                 caller,
+                session: entitled.session(&role),
                 rule: entitled.rule,
+                role,
             };
             credentials(agent, ends, incoming, asked).await
         }
@@ -189,6 +194,7 @@ async fn answer(
 /// A credential question that rules and profile allow.
 struct Asked {
     role: String,
+    session: SessionRequest,
     token_ttl: Option<i64>,
     door: Door,
     caller: Option<Caller>,
@@ -197,7 +203,7 @@ struct Asked {
 
 async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, asked: Asked) -> ImdsResponse {
     let door = audit_door(asked.door);
-    let lease = match agent.leases.get(&asked.role, IMDS_LEFT_SECONDS_MIN).await {
+    let lease = match agent.leases.get(&asked.session, IMDS_LEFT_SECONDS_MIN).await {
         Ok(lease) => lease,
         Err(error) => {
             let (caller, role) = (asked.caller, Some(asked.role));
@@ -225,7 +231,7 @@ async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, as
         return ImdsResponse::text(503, "");
     }
     if let Some(caller) = &asked.caller {
-        agent.leases.handed_to(&asked.role, caller.uid);
+        agent.leases.handed_to(&asked.session, caller.uid);
     }
     credentials_answer(&view(&lease.issued), asked.token_ttl)
 }

@@ -6,8 +6,8 @@
 
 use crate::client::{Client, ClientError};
 use crate::{
-    Agent, AgentConfig, BoxFuture, CredentialSource, Issued, Machine, NoAudit, Rules, RulesSource, Shutdown,
-    ShutdownTrigger, SourceError, SystemClock, SystemEntropy,
+    Agent, AgentConfig, BoxFuture, CredentialSource, Issued, Machine, NoAudit, Rules, RulesSource,
+    SessionRequest, Shutdown, ShutdownTrigger, SourceError, SystemClock, SystemEntropy,
 };
 use hallpass_secret::Secret;
 use std::io;
@@ -97,9 +97,9 @@ impl CredentialSource for OneRole {
         })
     }
 
-    fn issue(&self, role: &str) -> BoxFuture<'_, Result<Issued, SourceError>> {
-        if role == self.role {
-            self.client.issue(role)
+    fn issue<'a>(&'a self, session: &'a SessionRequest) -> BoxFuture<'a, Result<Issued, SourceError>> {
+        if session.role == self.role {
+            self.client.issue(session)
         } else {
             Box::pin(std::future::ready(Err(SourceError::Refused(
                 "another role".to_owned(),

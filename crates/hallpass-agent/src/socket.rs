@@ -90,10 +90,11 @@ async fn credentials(agent: &Arc<Agent>, caller: &Caller, role: &str, incoming: 
         let told = "no rule gives you this role on this machine".to_owned();
         return refuse(403, told, entitled.reason).await;
     }
+    let session = entitled.session(role);
     // As fresh as the metadata protocol needs it: run endpoints pass these on. Shorter sessions are served as they are.
-    let lease = match agent.leases.get(role, IMDS_LEFT_SECONDS_MIN).await {
+    let lease = match agent.leases.get(&session, IMDS_LEFT_SECONDS_MIN).await {
         Ok(lease) => Ok(lease),
-        Err(_) => agent.leases.get(role, 0).await,
+        Err(_) => agent.leases.get(&session, 0).await,
     };
     let lease = match lease {
         Ok(lease) => lease,
@@ -108,7 +109,7 @@ async fn credentials(agent: &Arc<Agent>, caller: &Caller, role: &str, incoming: 
     if !record(agent, caller, incoming, entitled.rule, outcome).await {
         return error(503, "the request cannot be recorded", incoming);
     }
-    agent.leases.handed_to(role, caller.uid);
+    agent.leases.handed_to(&session, caller.uid);
     answer(&crate::client::CredentialsJson::from(issued))
 }
 

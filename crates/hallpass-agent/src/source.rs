@@ -19,8 +19,39 @@ pub trait CredentialSource: Send + Sync {
         None
     }
 
-    /// New credentials for `role` on this machine.
-    fn issue(&self, role: &str) -> BoxFuture<'_, Result<Issued, SourceError>>;
+    /// A new session of a role on this machine.
+    fn issue<'a>(&'a self, session: &'a SessionRequest) -> BoxFuture<'a, Result<Issued, SourceError>>;
+}
+
+/// The session that is wanted: a role, and how the rule shapes it. One lease is kept for each.
+///
+/// What is `None` or empty is left to the source, which may know better. AWS's names and limits are meant (STS API
+/// reference, AssumeRole).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct SessionRequest {
+    /// The role's name.
+    pub role: String,
+    /// 2 to 64 of `A-Z a-z 0-9 _ + = , . @ -`.
+    pub session_name: Option<String>,
+    /// As the session name.
+    pub source_identity: Option<String>,
+    /// Session tags, sorted by key; at most 50.
+    pub tags: Vec<(String, String)>,
+    /// A session policy, JSON.
+    pub policy: Option<String>,
+    /// 900 to 43,200.
+    pub duration_seconds: Option<u32>,
+}
+
+impl SessionRequest {
+    /// A session of `role` as the source makes it.
+    #[must_use]
+    pub fn of_role(role: &str) -> Self {
+        Self {
+            role: role.to_owned(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Why the source gave nothing.

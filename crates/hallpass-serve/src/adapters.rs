@@ -1,7 +1,8 @@
 //! What ties the agent to an authority and an audit log in the same process.
 
 use hallpass_agent::{
-    AgentEvent, AuditDoor, AuditSink, BoxFuture, CredentialSource, EventOutcome, Issued, Machine, SourceError,
+    AgentEvent, AuditDoor, AuditSink, BoxFuture, CredentialSource, EventOutcome, Issued, Machine,
+    SessionRequest, SourceError,
 };
 use hallpass_audit::{AuditLog, Durability, EventKind, Identity, Record};
 use hallpass_authority::{Authority, InstanceSessionError};
@@ -83,10 +84,11 @@ impl CredentialSource for InstanceSource {
         Some(self.authority.revision())
     }
 
-    fn issue(&self, role: &str) -> BoxFuture<'_, Result<Issued, SourceError>> {
+    fn issue<'a>(&'a self, session: &'a SessionRequest) -> BoxFuture<'a, Result<Issued, SourceError>> {
         let minted = self
             .authority
-            .mint_instance_session(&self.instance, role, self.clock.now());
+            .mint_instance_session(&self.instance, &session.role, self.clock.now());
+        let role = session.role.clone();
         let issued = minted
             .map(|session| Issued {
                 access_key_id: session.claims.access_key_id.to_string(),
@@ -97,7 +99,7 @@ impl CredentialSource for InstanceSource {
                 account: session.claims.account.to_string(),
                 role_arn: self
                     .authority
-                    .role_arn(session.claims.account, role)
+                    .role_arn(session.claims.account, &role)
                     .unwrap_or_default(),
             })
             .map_err(|error| match error {

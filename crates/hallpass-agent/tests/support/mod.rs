@@ -38,8 +38,8 @@ impl CredentialSource for Source {
     fn machine(&self) -> BoxFuture<'_, Result<Machine, SourceError>> {
         Box::pin(async { self.machine.lock().unwrap().clone() })
     }
-    fn issue(&self, role: &str) -> BoxFuture<'_, Result<Issued, SourceError>> {
-        let role = role.to_owned();
+    fn issue<'a>(&'a self, session: &'a SessionRequest) -> BoxFuture<'a, Result<Issued, SourceError>> {
+        let role = session.role.clone();
         Box::pin(async move {
             let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
             tokio::task::yield_now().await;
