@@ -21,9 +21,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hallpass-access", &["types", "secret", "session", "policy"]),
     ("hallpass-s3route", &["types", "wire", "access"]),
     ("hallpass-apiroute", &["types", "wire", "access", "reference"]),
+    ("hallpass-credentials", &["types", "secret", "wire", "sigv4"]),
     (
         "hallpass-upstream",
-        &["types", "secret", "wire", "session", "sigv4", "access", "s3route"],
+        &[
+            "types",
+            "secret",
+            "wire",
+            "session",
+            "sigv4",
+            "access",
+            "s3route",
+            "credentials",
+        ],
     ),
     (
         "hallpass-directory",

@@ -1,30 +1,20 @@
 //! Where an upstream's real credentials come from.
 //!
 //! A [`Source`] has one set for all callers. An [`AssumedRole`] exchanges them, or a web identity, for sessions of a
-//! role, one for each caller if so wished. What is fetched over a network is kept by [`refreshed`].
+//! role, one for each caller if so wished.
 
 mod assumed_role;
-mod client;
-mod container;
-mod document;
-mod environment;
-mod error;
-mod metadata;
-mod refreshed;
 mod session_request;
-mod source;
-mod sts;
 
 use crate::error::UpstreamError;
 use hallpass_access::Caller;
+use hallpass_credentials::{NoCredentials, Source};
 use hallpass_sigv4::SigningCredentials;
 use hallpass_types::UnixSeconds;
 use std::future::{Future, ready};
 use std::pin::Pin;
 
 pub use assumed_role::{AssumedRole, AssumedRoleConfig, Proof};
-pub use error::CredentialsError;
-pub use source::{Source, check_token_file};
 
 /// What [`UpstreamCredentials::current`] returns.
 pub type CurrentCredentials<'a> =
@@ -48,8 +38,17 @@ impl UpstreamCredentials for StaticCredentials {
     }
 }
 
+impl UpstreamCredentials for Source {
+    fn current<'a>(&'a self, _caller: &'a Caller, now: UnixSeconds) -> CurrentCredentials<'a> {
+        Box::pin(async move {
+            let fetched = Source::current(self, now).await.map_err(no_credentials)?;
+            Ok(fetched.credentials)
+        })
+    }
+}
+
 /// What a caller hears when there is nothing to sign with, whatever the reason; that is in the log.
-pub(crate) fn no_credentials() -> UpstreamError {
+fn no_credentials(_in_the_log: NoCredentials) -> UpstreamError {
     UpstreamError::new(
         "ServiceUnavailable",
         503,

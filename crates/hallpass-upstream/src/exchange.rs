@@ -6,7 +6,7 @@ use crate::error::UpstreamError;
 use crate::headers;
 use crate::progress::Progress;
 use crate::reframe::Outgoing;
-use crate::target::EndpointError;
+use hallpass_credentials::jittered;
 use hallpass_types::UnixSeconds;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -15,17 +15,10 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use std::future::Future;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A host that does not answer a connection in this time is treated as gone.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long nothing may happen, neither a piece of the body out nor the head of the answer in. S3 itself lets a
 /// CompleteMultipartUpload take minutes, but keeps the connection alive with its head.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -45,58 +38,6 @@ pub(crate) struct Exchange {
     breaker: Breaker,
     /// Their clock minus ours, in seconds, once it showed.
     clock_offset: AtomicI64,
-}
-
-/// How connections are made: with the certificates of `ca_file`, or the system's.
-pub(crate) fn connector(
-    https: bool,
-    ca_file: Option<&Path>,
-) -> Result<HttpsConnector<HttpConnector>, EndpointError> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let failed = |error: &dyn std::fmt::Display| EndpointError::Roots(error.to_string());
-    let builder = hyper_rustls::HttpsConnectorBuilder::new();
-    if https && ca_file.is_none() {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let builder = builder
-            .with_provider_and_native_roots(provider)
-            .map_err(|error| failed(&error))?;
-        return Ok(builder.https_only().enable_http1().wrap_connector(http));
-    }
-    // The system's roots are not read where none are needed: small images have none.
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = ca_file {
-        let certificates = CertificateDer::pem_file_iter(path)
-            .map_err(|error| EndpointError::CaFile(format!("`{}`: {error}", path.display())))?;
-        for certificate in certificates {
-            let certificate = certificate
-                .map_err(|error| EndpointError::CaFile(format!("`{}`: {error}", path.display())))?;
-            roots
-                .add(certificate)
-                .map_err(|error| EndpointError::CaFile(format!("`{}`: {error}", path.display())))?;
-        }
-        if roots.is_empty() {
-            return Err(EndpointError::CaFile(format!(
-                "`{}` holds no certificate",
-                path.display()
-            )));
-        }
-    }
-    let tls =
-        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| failed(&error))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-    let builder = builder.with_tls_config(tls);
-    let builder = if https {
-        builder.https_only()
-    } else {
-        builder.https_or_http()
-    };
-    Ok(builder.enable_http1().wrap_connector(http))
 }
 
 impl Exchange {
@@ -247,11 +188,4 @@ fn unavailable(message: &str) -> UpstreamError {
 /// What may be gone a moment later. A 503 is S3's `SlowDown` as well, which the client must hear.
 fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 504)
-}
-
-/// Half of `wait` to all of it, so that those who failed together do not come back together.
-pub(crate) fn jittered(wait: Duration) -> Duration {
-    use std::hash::{BuildHasher as _, RandomState};
-    let random = RandomState::new().hash_one(wait) % 512;
-    wait.mul_f64(0.5 + random as f64 / 1_024.0)
 }

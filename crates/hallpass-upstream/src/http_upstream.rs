@@ -4,12 +4,13 @@ mod s3;
 use crate::breaker::Health;
 use crate::credentials::UpstreamCredentials;
 use crate::error::UpstreamError;
-use crate::exchange::{Exchange, connector};
+use crate::exchange::Exchange;
 use crate::forward::{ApiForward, ForwardRequest, Served, Upstream};
 use crate::reframe::Outgoing;
 use crate::signer::{Signer, ToSign};
-use crate::target::{Endpoint, EndpointError};
+use crate::target::Endpoint;
 use hallpass_access::Caller;
+use hallpass_credentials::{EndpointError, connector};
 use hallpass_sigv4::{PayloadMode, RegionSet, Scope};
 use hallpass_types::{AccountId, UnixSeconds};
 use http::{HeaderName, HeaderValue, Method, Request};
@@ -122,7 +123,7 @@ impl HttpUpstream {
         let region = config.region;
         let tried = region.as_deref().unwrap_or(STORES_REGION);
         Scope::new(UnixSeconds(0), tried, "s3").map_err(|_| EndpointError::Region)?;
-        let connector = connector(endpoint.https, config.ca_file.as_deref())?;
+        let connector = connector(endpoint.at.is_https(), config.ca_file.as_deref())?;
         Ok(Self {
             exchange: Exchange::new(&config.name, connector),
             name: config.name,
@@ -182,7 +183,7 @@ impl Upstream for HttpUpstream {
     }
 
     fn follows_region(&self) -> bool {
-        self.region.is_none() && self.endpoint.has_region()
+        self.region.is_none() && self.endpoint.at.has_region()
     }
 
     fn health(&self) -> Health {

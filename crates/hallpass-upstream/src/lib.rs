@@ -12,7 +12,6 @@ mod exchange;
 mod forward;
 mod headers;
 mod http_upstream;
-mod profile;
 mod progress;
 mod reframe;
 mod signer;
@@ -21,11 +20,9 @@ mod target;
 pub use body::{Body, BodyFailure, VerifiedBody, full};
 pub use breaker::Health;
 pub use credentials::{
-    AssumedRole, AssumedRoleConfig, CredentialsError, CurrentCredentials, Proof, Source, StaticCredentials,
-    UpstreamCredentials, check_token_file,
+    AssumedRole, AssumedRoleConfig, CurrentCredentials, Proof, StaticCredentials, UpstreamCredentials,
 };
 pub use error::UpstreamError;
 pub use forward::{ApiForward, ForwardParts, ForwardRequest, Served, Upstream};
 pub use http_upstream::{HttpUpstream, HttpUpstreamConfig};
-pub use profile::ProfileFile;
-pub use target::{EndpointError, encode_key};
+pub use target::encode_key;

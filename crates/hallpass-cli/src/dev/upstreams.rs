@@ -2,6 +2,7 @@
 
 use crate::error::CliError;
 use hallpass_agent::SystemClock;
+use hallpass_credentials::{Source, check_token_file};
 use hallpass_gateway::{
     AssumeRoleConfig, GatewayConfig, ListenerConfig, UpstreamConfig, UpstreamCredentialsConfig,
 };
@@ -9,8 +10,7 @@ use hallpass_serve::Listening;
 use hallpass_sigv4::RegionSet;
 use hallpass_types::Clock as _;
 use hallpass_upstream::{
-    AssumedRole, AssumedRoleConfig, HttpUpstream, HttpUpstreamConfig, Proof, Source, Upstream,
-    UpstreamCredentials, check_token_file,
+    AssumedRole, AssumedRoleConfig, HttpUpstream, HttpUpstreamConfig, Proof, Upstream, UpstreamCredentials,
 };
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ async fn credentials(upstream: &UpstreamConfig) -> Result<Arc<dyn UpstreamCreden
 fn source(config: &UpstreamCredentialsConfig) -> Result<Source, String> {
     if let Some(file) = &config.file {
         let profile = config.profile.as_deref().unwrap_or("default");
-        Source::profile(file, profile).map_err(|error| error.message)
+        Source::profile(file, profile).map_err(|error| error.to_string())
     } else if let Some(base) = &config.metadata {
         Source::metadata(base).map_err(|error| error.to_string())
     } else if let Some(url) = &config.container {

@@ -1,11 +1,9 @@
-use super::client::read_token;
-use super::error::{CredentialsError, FetchError};
-use super::refreshed::{Fetch, Fetched, Refreshed};
 use super::session_request::{ROLE, SessionRequest};
-use super::source::Source;
-use super::sts::Sts;
-use super::{CurrentCredentials, UpstreamCredentials};
+use super::{CurrentCredentials, UpstreamCredentials, no_credentials};
 use hallpass_access::Caller;
+use hallpass_credentials::{
+    CredentialsError, Fetch, FetchError, Fetched, Refreshed, Source, Sts, read_token,
+};
 use hallpass_types::UnixSeconds;
 use quick_cache::sync::Cache;
 use std::convert::Infallible;
@@ -121,7 +119,8 @@ impl UpstreamCredentials for AssumedRole {
                 Proof::Signed(_) => request,
                 Proof::WebIdentity(_) => request.for_web_identity(),
             };
-            self.session(request).current(now).await
+            let fetched = self.session(request).current(now).await.map_err(no_credentials)?;
+            Ok(fetched.credentials)
         })
     }
 }
@@ -176,9 +175,9 @@ impl Fetch for Session {
         let sts = &self.exchange.sts;
         match &self.exchange.proof {
             Proof::Signed(source) => {
-                let credentials = source.get(now).await;
-                let credentials = credentials.map_err(|_| FetchError::NothingToSignWith)?;
-                sts.session("AssumeRole", &parameters, Some(&credentials), now)
+                let signer = source.current(now).await;
+                let signer = signer.map_err(|error| FetchError::NothingToSignWith(error.to_string()))?;
+                sts.session("AssumeRole", &parameters, Some(&signer.credentials), now)
                     .await
             }
             Proof::WebIdentity(file) => {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 impl HttpUpstream {
     pub(super) async fn forward_api(&self, request: ApiForward) -> Result<Response<Body>, UpstreamError> {
         let region = self.region.clone().unwrap_or_else(|| request.region.clone());
-        let endpoint = self.endpoint.resolved(&request.endpoint_prefix, &region);
+        let endpoint = self.endpoint.at.resolved(&request.endpoint_prefix, &region);
         // The path as received: what was routed from it refused all that two readers could read in two ways.
         let path = request.head.uri.path().to_owned();
         let query = without_authentication(request.head.uri.query().unwrap_or_default());

@@ -23,7 +23,7 @@ impl HttpUpstream {
         let clients = parts
             .client_region
             .as_deref()
-            .filter(|_| self.endpoint.has_region());
+            .filter(|_| self.endpoint.at.has_region());
         let region = self
             .region
             .as_deref()
@@ -122,7 +122,7 @@ impl HttpUpstream {
             .and_then(|value| value.to_str().ok());
         match known.and_then(|value| PayloadMode::parse(value.trim()).ok()) {
             // Over TLS the upstream need not hash what cannot have changed on the way.
-            Some(PayloadMode::Sha256(hash)) if !self.endpoint.https => Ok(PayloadMode::Sha256(hash)),
+            Some(PayloadMode::Sha256(hash)) if !self.endpoint.at.is_https() => Ok(PayloadMode::Sha256(hash)),
             _ => Ok(PayloadMode::Unsigned),
         }
     }

@@ -2,11 +2,11 @@
 //!
 //! Source: AWS Security Token Service API Reference, "AssumeRole" and "AssumeRoleWithWebIdentity".
 
-use super::client::{Answer, Client};
-use super::document;
-use super::error::{CredentialsError, FetchError};
-use super::refreshed::Fetched;
-use crate::target::{Endpoint, EndpointError};
+use crate::client::{Answer, Client};
+use crate::document;
+use crate::error::{CredentialsError, FetchError};
+use crate::refreshed::Fetched;
+use crate::{Endpoint, EndpointError};
 use bytes::Bytes;
 use hallpass_secret::Secret;
 use hallpass_sigv4::{PayloadMode, RequestView, Scope, SigningCredentials, sign};
@@ -24,7 +24,7 @@ const MESSAGE_CHARS_MAX: usize = 300;
 const NOT_SIGNABLE: FetchError = FetchError::Answer("the request cannot be made");
 
 /// One token service.
-pub(super) struct Sts {
+pub struct Sts {
     client: Client,
     scheme: &'static str,
     host: String,
@@ -33,7 +33,9 @@ pub(super) struct Sts {
 
 impl Sts {
     /// The service at `endpoint`, or AWS's own of `region`.
-    pub(super) fn new(
+    /// # Errors
+    /// [`CredentialsError::Endpoint`].
+    pub fn new(
         endpoint: Option<&str>,
         region: &str,
         ca_file: Option<&Path>,
@@ -42,22 +44,27 @@ impl Sts {
         // AWS in China has a domain of its own.
         let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
         let usual = format!("https://sts.{region}.amazonaws.com{suffix}");
-        let endpoint = Endpoint::parse(endpoint.unwrap_or(&usual), true)?;
+        let endpoint = Endpoint::parse(endpoint.unwrap_or(&usual))?;
         let resolved = endpoint.resolved("sts", region);
         Ok(Self {
-            client: Client::new(endpoint.https, ca_file)?,
+            client: Client::new(endpoint.is_https(), ca_file)?,
             scheme: resolved.scheme,
             host: resolved.host,
             region: region.to_owned(),
         })
     }
 
-    pub(super) fn host(&self) -> &str {
+    /// Whom it asks, for the log.
+    #[must_use]
+    pub fn host(&self) -> &str {
         &self.host
     }
 
     /// Calls `action`, signed if there are credentials to sign with, and takes the session out of the answer.
-    pub(super) async fn session(
+    ///
+    /// # Errors
+    /// [`FetchError`], which repeats nothing secret that was sent.
+    pub async fn session(
         &self,
         action: &str,
         parameters: &[(String, &str)],

@@ -1,9 +1,7 @@
 //! Credentials that expire, fetched anew before they do.
 
-use super::error::FetchError;
-use super::no_credentials;
-use crate::error::UpstreamError;
-use crate::exchange::jittered;
+use crate::connector::jittered;
+use crate::{FetchError, NoCredentials};
 use hallpass_sigv4::SigningCredentials;
 use hallpass_types::UnixSeconds;
 use std::future::Future;
@@ -28,14 +26,15 @@ const REST_SECONDS_MAX: i64 = 30;
 
 /// What was fetched.
 #[derive(Debug, Clone)]
-pub(crate) struct Fetched {
-    pub(crate) credentials: SigningCredentials,
+pub struct Fetched {
+    /// To sign with.
+    pub credentials: SigningCredentials,
     /// The first instant at which they are no longer valid; `None` when the source did not say.
-    pub(crate) expires_at: Option<UnixSeconds>,
+    pub expires_at: Option<UnixSeconds>,
 }
 
 /// One way to get credentials over a network.
-pub(crate) trait Fetch: Send + Sync + 'static {
+pub trait Fetch: Send + Sync + 'static {
     /// What is asked, for the log.
     fn what(&self) -> String;
 
@@ -48,7 +47,7 @@ pub(crate) trait Fetch: Send + Sync + 'static {
 /// However many ask, one fetch is under way at most, in a task of its own: an asker that goes away does not end it.
 /// Askers wait for it only when nothing valid is at hand. After a failure the next fetch waits, longer each time;
 /// the last good credentials serve until they expire, and never a moment longer.
-pub(crate) struct Refreshed<F>(Arc<Shared<F>>);
+pub struct Refreshed<F>(Arc<Shared<F>>);
 
 struct Shared<F> {
     fetch: F,
@@ -61,6 +60,8 @@ struct State {
     /// Its sender lives as long as the fetch.
     under_way: Option<watch::Receiver<()>>,
     failures: u32,
+    /// The last one, until a fetch succeeds.
+    failed: Option<FetchError>,
     rest_until: Option<Instant>,
 }
 
@@ -96,9 +97,9 @@ impl Good {
 }
 
 impl State {
-    fn valid(&self, now: UnixSeconds) -> Option<SigningCredentials> {
+    fn valid(&self, now: UnixSeconds) -> Option<Fetched> {
         let good = self.good.as_ref().filter(|good| good.is_valid(now))?;
-        Some(good.fetched.credentials.clone())
+        Some(good.fetched.clone())
     }
 }
 
@@ -110,7 +111,8 @@ impl<F> Clone for Refreshed<F> {
 
 impl<F: Fetch> Refreshed<F> {
     /// Nothing is fetched yet.
-    pub(crate) fn new(fetch: F) -> Self {
+    #[must_use]
+    pub fn new(fetch: F) -> Self {
         Self(Arc::new(Shared {
             fetch,
             state: Mutex::new(State::default()),
@@ -118,25 +120,32 @@ impl<F: Fetch> Refreshed<F> {
     }
 
     /// Begins the first fetch, without waiting for it. Call it within a runtime.
-    pub(crate) fn prefetch(&self, now: UnixSeconds) {
+    pub fn prefetch(&self, now: UnixSeconds) {
         self.begin(&mut self.0.state(), now);
     }
 
-    /// Credentials that are valid at `now`.
-    pub(crate) async fn current(&self, now: UnixSeconds) -> Result<SigningCredentials, UpstreamError> {
+    /// What is valid at `now`.
+    ///
+    /// # Errors
+    /// [`NoCredentials`], with the last failure.
+    pub async fn current(&self, now: UnixSeconds) -> Result<Fetched, NoCredentials> {
         let mut end = {
             let mut state = self.0.state();
-            if let Some(credentials) = state.valid(now) {
+            if let Some(fetched) = state.valid(now) {
                 if state.good.as_ref().is_some_and(|good| good.is_due(now)) {
                     self.begin(&mut state, now);
                 }
-                return Ok(credentials);
+                return Ok(fetched);
             }
-            self.begin(&mut state, now).ok_or_else(no_credentials)?
+            match self.begin(&mut state, now) {
+                Some(end) => end,
+                None => return Err(self.0.none(&state)),
+            }
         };
         // Nothing is ever sent; the error is the end of the fetch.
         let _ = end.changed().await;
-        self.0.state().valid(now).ok_or_else(no_credentials)
+        let state = self.0.state();
+        state.valid(now).ok_or_else(|| self.0.none(&state))
     }
 
     /// The end of the fetch under way, begun now if there is none; `None` during the pause after a failure.
@@ -177,22 +186,34 @@ impl<F: Fetch> Shared<F> {
         match good {
             Ok(good) => {
                 if state.failures > 0 {
-                    tracing::info!(source = %self.fetch.what(), "upstream credentials are there again");
+                    tracing::info!(source = %self.fetch.what(), "credentials are there again");
                 }
                 state.failures = 0;
+                state.failed = None;
                 state.rest_until = Some(Instant::now() + good.rest());
                 state.good = Some(good);
             }
             Err(error) => {
-                tracing::warn!(source = %self.fetch.what(), %error, "no new upstream credentials");
+                tracing::warn!(source = %self.fetch.what(), %error, "no new credentials");
                 let pause = PAUSE_FIRST
                     .saturating_mul(1 << state.failures.min(10))
                     .min(PAUSE_MAX);
                 state.failures = state.failures.saturating_add(1);
+                state.failed = Some(error);
                 state.rest_until = Some(Instant::now() + jittered(pause));
                 // What has expired need not stay in memory.
                 state.good.take_if(|good| !good.is_valid(now));
             }
+        }
+    }
+}
+
+impl<F: Fetch> Shared<F> {
+    fn none(&self, state: &State) -> NoCredentials {
+        let failed = state.failed.as_ref();
+        NoCredentials {
+            what: self.fetch.what(),
+            reason: failed.map_or_else(|| "gave nothing".to_owned(), ToString::to_string),
         }
     }
 }

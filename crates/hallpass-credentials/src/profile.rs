@@ -1,11 +1,7 @@
-use crate::credentials::{CurrentCredentials, UpstreamCredentials, no_credentials};
-use crate::error::UpstreamError;
-use hallpass_access::Caller;
+use crate::NoCredentials;
 use hallpass_secret::Secret;
 use hallpass_sigv4::SigningCredentials;
-use hallpass_types::UnixSeconds;
 use std::fmt;
-use std::future::ready;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -64,18 +60,13 @@ impl fmt::Debug for ProfileFile {
     }
 }
 
-impl UpstreamCredentials for ProfileFile {
-    fn current<'a>(&'a self, _caller: &'a Caller, _now: UnixSeconds) -> CurrentCredentials<'a> {
-        Box::pin(ready(self.read()))
-    }
-}
-
 impl ProfileFile {
     /// What the file holds now, or held when it could last be read.
     ///
     /// # Errors
-    /// [`UpstreamError`] when it never could.
-    pub fn read(&self) -> Result<SigningCredentials, UpstreamError> {
+    /// [`NoCredentials`] when it never could.
+    pub fn read(&self) -> Result<SigningCredentials, NoCredentials> {
+        let mut why_not = "the file cannot be read";
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = self.stamp();
         if stamp.is_none() || stamp != state.seen {
@@ -86,12 +77,16 @@ impl ProfileFile {
                     state.seen = stamp;
                 }
                 Err(why) => {
+                    why_not = why;
                     let path = self.path.display();
-                    tracing::warn!(%path, profile = %self.profile, why, "upstream credentials unreadable");
+                    tracing::warn!(%path, profile = %self.profile, why, "credentials unreadable");
                 }
             }
         }
-        state.good.clone().ok_or_else(no_credentials)
+        state.good.clone().ok_or_else(|| NoCredentials {
+            what: format!("profile {} of `{}`", self.profile, self.path.display()),
+            reason: why_not.to_owned(),
+        })
     }
 }
 
@@ -164,7 +159,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("credentials");
         let profile = ProfileFile::new(&path, "default");
-        assert_eq!(profile.read().unwrap_err().status, 503);
+        assert!(profile.read().unwrap_err().to_string().contains("cannot be read"));
         std::fs::write(&path, GOOD).unwrap();
         assert_eq!(profile.read().unwrap().secret.expose(), "a=b/c");
         std::fs::write(&path, "[default]\naws_access_key_id").unwrap();

@@ -1,9 +1,9 @@
-use super::error::CredentialsError;
+use crate::error::CredentialsError;
 use hallpass_secret::Secret;
 use hallpass_sigv4::SigningCredentials;
 
 /// The credentials in `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, if set, `AWS_SESSION_TOKEN`.
-pub(super) fn read(
+pub(crate) fn read(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<SigningCredentials, CredentialsError> {
     let given = |name: &'static str| variable(name).filter(|value| !value.is_empty());

@@ -1,13 +1,11 @@
-use super::client::read_token;
-use super::container::Container;
-use super::environment;
-use super::error::CredentialsError;
-use super::metadata::Metadata;
-use super::refreshed::Refreshed;
-use super::{CurrentCredentials, UpstreamCredentials};
-use crate::error::UpstreamError;
+use crate::NoCredentials;
+use crate::client::read_token;
+use crate::container::Container;
+use crate::environment;
+use crate::error::CredentialsError;
+use crate::metadata::Metadata;
 use crate::profile::ProfileFile;
-use hallpass_access::Caller;
+use crate::refreshed::{Fetched, Refreshed};
 use hallpass_sigv4::SigningCredentials;
 use hallpass_types::UnixSeconds;
 use std::fmt;
@@ -28,7 +26,7 @@ impl Source {
     ///
     /// # Errors
     /// When it cannot be read now: better known at the start than at the first request.
-    pub fn profile(path: impl Into<PathBuf>, profile: &str) -> Result<Self, UpstreamError> {
+    pub fn profile(path: impl Into<PathBuf>, profile: &str) -> Result<Self, NoCredentials> {
         let profile = ProfileFile::new(path, profile);
         profile.read()?;
         Ok(Self(Kind::Profile(profile)))
@@ -69,20 +67,21 @@ impl Source {
         }
     }
 
-    /// The credentials to sign with at `now`.
-    pub(super) async fn get(&self, now: UnixSeconds) -> Result<SigningCredentials, UpstreamError> {
+    /// What is valid at `now`; without an expiry where the source tells none.
+    ///
+    /// # Errors
+    /// [`NoCredentials`].
+    pub async fn current(&self, now: UnixSeconds) -> Result<Fetched, NoCredentials> {
+        let undated = |credentials| Fetched {
+            credentials,
+            expires_at: None,
+        };
         match &self.0 {
-            Kind::Fixed(credentials) => Ok(credentials.clone()),
-            Kind::Profile(profile) => profile.read(),
+            Kind::Fixed(credentials) => Ok(undated(credentials.clone())),
+            Kind::Profile(profile) => profile.read().map(undated),
             Kind::Metadata(refreshed) => refreshed.current(now).await,
             Kind::Container(refreshed) => refreshed.current(now).await,
         }
-    }
-}
-
-impl UpstreamCredentials for Source {
-    fn current<'a>(&'a self, _caller: &'a Caller, now: UnixSeconds) -> CurrentCredentials<'a> {
-        Box::pin(self.get(now))
     }
 }
 

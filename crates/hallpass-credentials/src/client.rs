@@ -1,8 +1,8 @@
 //! A small HTTP client for small answers that hold secrets.
 
-use super::error::FetchError;
-use crate::exchange::connector;
-use crate::target::EndpointError;
+use crate::EndpointError;
+use crate::connector::connector;
+use crate::error::FetchError;
 use bytes::Bytes;
 use hallpass_secret::Secret;
 use http::{Request, StatusCode};
@@ -21,16 +21,16 @@ const ANSWER_BYTES_MAX: usize = 256 * 1_024;
 const TOKEN_BYTES_MAX: u64 = 64 * 1_024;
 
 /// An answer, read whole. Its text may be a secret.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) text: Secret,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) text: Secret,
 }
 
 /// Sends single requests. Redirects are not followed, proxies not used: what is sent may be a secret as well.
-pub(super) struct Client(HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(crate) struct Client(HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl Client {
-    pub(super) fn new(https: bool, ca_file: Option<&Path>) -> Result<Self, EndpointError> {
+    pub(crate) fn new(https: bool, ca_file: Option<&Path>) -> Result<Self, EndpointError> {
         let connector = connector(https, ca_file)?;
         // Requests are minutes apart: a connection kept is one that the other side has closed.
         let client = HyperClient::builder(TokioExecutor::new())
@@ -39,7 +39,7 @@ impl Client {
         Ok(Self(client))
     }
 
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, FetchError> {
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, FetchError> {
         let answer = self.0.request(request).await.map_err(|error| {
             let (mut causes, mut cause) = (String::new(), error.source());
             while let Some(error) = cause {
@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// As [`send`](Self::send), for a request whose answer is worth something only with status 200.
-    pub(super) async fn text(&self, request: Request<Full<Bytes>>) -> Result<Secret, FetchError> {
+    pub(crate) async fn text(&self, request: Request<Full<Bytes>>) -> Result<Secret, FetchError> {
         let answer = self.send(request).await?;
         if answer.status == StatusCode::OK {
             Ok(answer.text)
@@ -71,7 +71,10 @@ impl Client {
 }
 
 /// The token in a file, without the line's end.
-pub(super) async fn read_token(path: &Path) -> Result<Secret, FetchError> {
+///
+/// # Errors
+/// [`FetchError::TokenFile`]; [`FetchError::Answer`] if it is empty.
+pub async fn read_token(path: &Path) -> Result<Secret, FetchError> {
     let failed = |_| FetchError::TokenFile(path.to_owned());
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     let mut text = String::new();

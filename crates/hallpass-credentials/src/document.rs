@@ -1,5 +1,5 @@
-use super::error::FetchError;
-use super::refreshed::Fetched;
+use crate::error::FetchError;
+use crate::refreshed::Fetched;
 use hallpass_secret::Secret;
 use hallpass_sigv4::SigningCredentials;
 use hallpass_types::UnixSeconds;
@@ -21,7 +21,7 @@ struct Document {
 ///
 /// # Errors
 /// What is wrong, without the words of the document.
-pub(super) fn read(text: &Secret) -> Result<Fetched, FetchError> {
+pub(crate) fn read(text: &Secret) -> Result<Fetched, FetchError> {
     let document: Document = serde_json::from_str(text.expose())
         .map_err(|_| FetchError::Answer("the answer is not a document of credentials"))?;
     if document.code.is_some_and(|code| code != "Success") {
@@ -40,13 +40,13 @@ pub(super) fn read(text: &Secret) -> Result<Fetched, FetchError> {
 }
 
 /// An expiry as every protocol here writes it.
-pub(super) fn expiry(text: &str) -> Result<UnixSeconds, FetchError> {
+pub(crate) fn expiry(text: &str) -> Result<UnixSeconds, FetchError> {
     UnixSeconds::from_rfc3339(text.trim())
         .map_err(|_| FetchError::Answer("the answer's Expiration is no date"))
 }
 
 /// Credentials from their parts; the session token may be absent.
-pub(super) fn credentials(
+pub(crate) fn credentials(
     id: Option<impl AsRef<str>>,
     secret: Option<Secret>,
     token: Option<Secret>,

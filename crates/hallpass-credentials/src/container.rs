@@ -2,10 +2,10 @@
 //!
 //! Source: AWS SDKs and Tools Reference Guide, "Container credential provider".
 
-use super::client::{Client, read_token};
-use super::document;
-use super::error::{CredentialsError, FetchError};
-use super::refreshed::{Fetch, Fetched};
+use crate::client::{Client, read_token};
+use crate::document;
+use crate::error::{CredentialsError, FetchError};
+use crate::refreshed::{Fetch, Fetched};
 use bytes::Bytes;
 use hallpass_types::UnixSeconds;
 use http::header::{ACCEPT, AUTHORIZATION};
@@ -22,7 +22,7 @@ const HOSTS: [IpAddr; 3] = [
 ];
 
 /// Asks a container credentials endpoint.
-pub(super) struct Container {
+pub(crate) struct Container {
     client: Client,
     uri: Uri,
     /// Read at each fetch: its content rotates.
@@ -31,7 +31,7 @@ pub(super) struct Container {
 
 impl Container {
     /// An endpoint at `url`. Over plain HTTP the token would be readable on the way, so the way must not be one.
-    pub(super) fn new(url: &str, token_file: Option<PathBuf>) -> Result<Self, CredentialsError> {
+    pub(crate) fn new(url: &str, token_file: Option<PathBuf>) -> Result<Self, CredentialsError> {
         let uri: Uri = url.parse().map_err(|_| CredentialsError::Container)?;
         let authority = uri.authority().ok_or(CredentialsError::Container)?;
         let https = match uri.scheme_str() {

@@ -54,6 +54,10 @@ impl Fetch for Arc<Script> {
     }
 }
 
+fn none() -> Result<usize, String> {
+    Err("script".to_owned())
+}
+
 struct Lab {
     refreshed: Refreshed<Arc<Script>>,
     script: Arc<Script>,
@@ -81,12 +85,12 @@ impl Lab {
         tokio::time::sleep_until(self.began + Duration::from_secs(seconds)).await;
     }
 
-    /// Asks now: the number of the fetch that the answer is from, or the status of the error.
-    async fn ask(&self) -> Result<usize, u16> {
+    /// Asks now: the number of the fetch that the answer is from, or whose fault it is that there is none.
+    async fn ask(&self) -> Result<usize, String> {
         let answer = self.refreshed.current(self.now()).await;
         answer
-            .map(|credentials| credentials.secret.expose().parse().unwrap())
-            .map_err(|error| error.status)
+            .map(|fetched| fetched.credentials.secret.expose().parse().unwrap())
+            .map_err(|error| error.what)
     }
 
     fn fetches(&self) -> usize {
@@ -119,7 +123,7 @@ async fn a_hundred_askers_of_a_fetch_that_fails_all_hear_it_at_once() {
         })
         .collect();
     for asker in askers {
-        assert_eq!(asker.await.unwrap(), Err(503));
+        assert_eq!(asker.await.unwrap(), none());
     }
     assert_eq!((lab.fetches(), lab.began.elapsed().as_secs()), (1, 1));
 }
@@ -176,7 +180,7 @@ async fn the_last_good_ones_serve_until_they_expire_and_no_longer() {
         "{tries} in fifteen minutes: at most 30 s apart, 15 at least"
     );
     lab.at(3_600).await;
-    assert_eq!(lab.ask().await, Err(503));
+    assert_eq!(lab.ask().await, none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,15 +191,15 @@ async fn what_expires_while_its_successor_is_fetched_is_not_served() {
     lab.at(3_599).await;
     assert_eq!(lab.ask().await, Ok(1));
     lab.at(3_600).await;
-    assert_eq!(lab.ask().await, Err(503));
+    assert_eq!(lab.ask().await, none());
     assert_eq!(lab.fetches(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_source_that_gives_expired_ones_has_failed() {
     let lab = Lab::new([Turn::Until(1), Turn::Until(LIFE)]);
-    assert_eq!(lab.ask().await, Err(503));
-    assert_eq!((lab.ask().await, lab.fetches()), (Err(503), 1), "from the pause");
+    assert_eq!(lab.ask().await, none());
+    assert_eq!((lab.ask().await, lab.fetches()), (none(), 1), "from the pause");
     lab.at(3).await;
     assert_eq!(lab.ask().await, Ok(2));
 }
@@ -203,9 +207,9 @@ async fn a_source_that_gives_expired_ones_has_failed() {
 #[tokio::test(start_paused = true)]
 async fn failures_are_retried_less_and_less_often() {
     let lab = Lab::new([Turn::Fail, Turn::Fail, Turn::Fail, Turn::Until(LIFE)]);
-    assert_eq!(lab.ask().await, Err(503));
+    assert_eq!(lab.ask().await, none());
     let failed = Instant::now();
-    assert_eq!(lab.ask().await, Err(503));
+    assert_eq!(lab.ask().await, none());
     assert_eq!(
         (failed.elapsed(), lab.fetches()),
         (Duration::ZERO, 1),
@@ -214,9 +218,9 @@ async fn failures_are_retried_less_and_less_often() {
     // Pauses of 1, 2 and 4 s, or half of that; each fetch takes 1 s.
     for (pause, fetches) in [(1, 2), (2, 3)] {
         tokio::time::sleep(Duration::from_millis(pause * 499)).await;
-        assert_eq!((lab.ask().await, lab.fetches()), (Err(503), fetches - 1));
+        assert_eq!((lab.ask().await, lab.fetches()), (none(), fetches - 1));
         tokio::time::sleep(Duration::from_millis(pause * 501)).await;
-        assert_eq!((lab.ask().await, lab.fetches()), (Err(503), fetches));
+        assert_eq!((lab.ask().await, lab.fetches()), (none(), fetches));
     }
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!((lab.ask().await, lab.fetches()), (Ok(4), 4));
@@ -225,7 +229,7 @@ async fn failures_are_retried_less_and_less_often() {
 #[tokio::test(start_paused = true)]
 async fn a_fetch_that_hangs_ends_at_its_deadline() {
     let lab = Lab::new([Turn::Hang, Turn::Until(LIFE)]);
-    assert_eq!(lab.ask().await, Err(503));
+    assert_eq!(lab.ask().await, none());
     assert_eq!(lab.began.elapsed(), Duration::from_secs(10));
     lab.at(12).await;
     assert_eq!(lab.ask().await, Ok(2));

@@ -2,10 +2,10 @@
 //!
 //! Source: Amazon EC2 User Guide, "Use the Instance Metadata Service".
 
-use super::client::Client;
-use super::document;
-use super::error::{CredentialsError, FetchError};
-use super::refreshed::{Fetch, Fetched};
+use crate::client::Client;
+use crate::document;
+use crate::error::{CredentialsError, FetchError};
+use crate::refreshed::{Fetch, Fetched};
 use bytes::Bytes;
 use hallpass_secret::Secret;
 use hallpass_types::UnixSeconds;
@@ -18,7 +18,7 @@ const TOKEN_SECONDS: &str = "60";
 const ROLE_NAME_MAX: usize = 64;
 
 /// Asks a metadata service for the credentials of the first role it offers.
-pub(super) struct Metadata {
+pub(crate) struct Metadata {
     client: Client,
     /// Without a slash at its end.
     base: String,
@@ -26,7 +26,7 @@ pub(super) struct Metadata {
 
 impl Metadata {
     /// A service at `base`, such as `http://169.254.169.254`.
-    pub(super) fn new(base: &str) -> Result<Self, CredentialsError> {
+    pub(crate) fn new(base: &str) -> Result<Self, CredentialsError> {
         let uri: Uri = base.parse().map_err(|_| CredentialsError::Metadata)?;
         let https = match uri.scheme_str() {
             Some("http") => false,
