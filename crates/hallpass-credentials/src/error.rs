@@ -16,6 +16,12 @@ pub enum CredentialsError {
     /// A variable is missing or no credential.
     #[error("the environment's {0} is missing or not one")]
     Environment(&'static str),
+    /// Not a command line: empty, or with a quote that is not closed.
+    #[error("process is a command line: a program and its arguments")]
+    Process,
+    /// Not the ARNs of Roles Anywhere, or not of one region.
+    #[error("trust anchor and profile are ARNs of Roles Anywhere, of one region")]
+    TrustAnchor,
     /// A token's file cannot be read.
     #[error("`{}` cannot be read", .0.display())]
     TokenFile(PathBuf),
@@ -59,28 +65,6 @@ pub enum FetchError {
     /// What signs the question is itself not to be had.
     #[error("there are no credentials to ask with: {0}")]
     NothingToSignWith(String),
-}
-
-impl FetchError {
-    /// Whether the other side has said no, rather than nothing: what it gave before is then worth nothing either.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            Self::Refused { status, code, .. } => {
-                // A clock that is off and too many requests pass; the role's trust does not change by waiting.
-                *status == 403
-                    && !matches!(
-                        code.as_str(),
-                        "SignatureDoesNotMatch"
-                            | "RequestExpired"
-                            | "ExpiredToken"
-                            | "InvalidClientTokenId"
-                            | "Throttling"
-                    )
-            }
-            _ => false,
-        }
-    }
 }
 
 /// Nothing valid is at hand, and why, for the log: the text holds nothing secret.

@@ -4,8 +4,10 @@ use crate::container::Container;
 use crate::environment;
 use crate::error::CredentialsError;
 use crate::metadata::Metadata;
+use crate::process::Process;
 use crate::profile::ProfileFile;
 use crate::refreshed::{Fetched, Refreshed};
+use crate::roles_anywhere::{RolesAnywhere, RolesAnywhereConfig};
 use hallpass_sigv4::SigningCredentials;
 use hallpass_types::UnixSeconds;
 use std::fmt;
@@ -19,6 +21,8 @@ enum Kind {
     Profile(ProfileFile),
     Metadata(Refreshed<Metadata>),
     Container(Refreshed<Container>),
+    Process(Refreshed<Process>),
+    RolesAnywhere(Refreshed<RolesAnywhere>),
 }
 
 impl Source {
@@ -57,6 +61,23 @@ impl Source {
         Container::new(url, token_file).map(|fetch| Self(Kind::Container(Refreshed::new(fetch))))
     }
 
+    /// What a program prints, run anew ahead of each expiry: AWS's `credential_process`. The command line is split into
+    /// words; no shell sees it.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Process`]; that it runs is not asked for here.
+    pub fn process(command: &str) -> Result<Self, CredentialsError> {
+        Process::new(command).map(|fetch| Self(Kind::Process(Refreshed::new(fetch))))
+    }
+
+    /// The session that IAM Roles Anywhere gives for a certificate, whose files are read at each exchange.
+    ///
+    /// # Errors
+    /// [`CredentialsError`]; neither the files nor the service are asked for here.
+    pub fn roles_anywhere(config: RolesAnywhereConfig) -> Result<Self, CredentialsError> {
+        RolesAnywhere::new(config).map(|fetch| Self(Kind::RolesAnywhere(Refreshed::new(fetch))))
+    }
+
     /// Begins to fetch what must be fetched, without waiting. A failure is in the log and tried again. Call it within a
     /// runtime.
     pub fn prefetch(&self, now: UnixSeconds) {
@@ -64,6 +85,8 @@ impl Source {
             Kind::Fixed(_) | Kind::Profile(_) => {}
             Kind::Metadata(refreshed) => refreshed.prefetch(now),
             Kind::Container(refreshed) => refreshed.prefetch(now),
+            Kind::Process(refreshed) => refreshed.prefetch(now),
+            Kind::RolesAnywhere(refreshed) => refreshed.prefetch(now),
         }
     }
 
@@ -81,6 +104,8 @@ impl Source {
             Kind::Profile(profile) => profile.read().map(undated),
             Kind::Metadata(refreshed) => refreshed.current(now).await,
             Kind::Container(refreshed) => refreshed.current(now).await,
+            Kind::Process(refreshed) => refreshed.current(now).await,
+            Kind::RolesAnywhere(refreshed) => refreshed.current(now).await,
         }
     }
 }
@@ -92,6 +117,8 @@ impl fmt::Debug for Source {
             Kind::Profile(_) => "profile",
             Kind::Metadata(_) => "metadata",
             Kind::Container(_) => "container",
+            Kind::Process(_) => "process",
+            Kind::RolesAnywhere(_) => "roles anywhere",
         };
         f.debug_tuple("Source").field(&kind).finish()
     }
