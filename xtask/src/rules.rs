@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hallpass-caller", &["types"]),
     ("hallpass-imds", &["types", "secret"]),
     ("hallpass-agent", &["types", "secret", "caller", "imds"]),
+    ("hallpass-cloud", &["types", "secret", "credentials", "agent"]),
     (
         "hallpass-authority",
         &["types", "secret", "wire", "session", "policy", "access", "store"],

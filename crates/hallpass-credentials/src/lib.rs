@@ -24,6 +24,7 @@ pub use client::read_token;
 pub use connector::{connector, jittered};
 pub use endpoint::{Endpoint, EndpointError, Resolved};
 pub use error::{CredentialsError, FetchError, NoCredentials};
+pub use metadata::{MetadataService, MetadataSession};
 pub use profile::ProfileFile;
 pub use refreshed::{Fetch, Fetched, Refreshed};
 pub use roles_anywhere::RolesAnywhereConfig;

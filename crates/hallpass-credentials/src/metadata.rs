@@ -17,16 +17,25 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const TOKEN_SECONDS: &str = "60";
 const ROLE_NAME_MAX: usize = 64;
 
-/// Asks a metadata service for the credentials of the first role it offers.
-pub(crate) struct Metadata {
+/// An instance metadata service, asked by version 2 of its protocol.
+pub struct MetadataService {
     client: Client,
     /// Without a slash at its end.
     base: String,
 }
 
-impl Metadata {
+/// A session of a [`MetadataService`], good for a minute.
+pub struct MetadataSession<'a> {
+    service: &'a MetadataService,
+    token: HeaderValue,
+}
+
+impl MetadataService {
     /// A service at `base`, such as `http://169.254.169.254`.
-    pub(crate) fn new(base: &str) -> Result<Self, CredentialsError> {
+    ///
+    /// # Errors
+    /// [`CredentialsError::Metadata`].
+    pub fn new(base: &str) -> Result<Self, CredentialsError> {
         let uri: Uri = base.parse().map_err(|_| CredentialsError::Metadata)?;
         let https = match uri.scheme_str() {
             Some("http") => false,
@@ -45,42 +54,79 @@ impl Metadata {
         })
     }
 
-    async fn ask(
+    /// Where it is, for the log.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Begins a session.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn session(&self) -> Result<MetadataSession<'_>, FetchError> {
+        let life = (
+            "x-aws-ec2-metadata-token-ttl-seconds",
+            HeaderValue::from_static(TOKEN_SECONDS),
+        );
+        let request = self.request(Method::PUT, "/latest/api/token", life)?;
+        let token = self.client.text(request).await?;
+        let mut token = HeaderValue::from_str(token.expose().trim())
+            .map_err(|_| FetchError::Answer("the session token is not one"))?;
+        token.set_sensitive(true);
+        Ok(MetadataSession { service: self, token })
+    }
+
+    fn request(
         &self,
         method: Method,
         path: &str,
         header: (&str, HeaderValue),
-    ) -> Result<Secret, FetchError> {
-        let request = Request::builder()
+    ) -> Result<Request<Full<Bytes>>, FetchError> {
+        Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header(header.0, header.1)
-            .body(Full::<Bytes>::default());
-        let request = request.map_err(|_| FetchError::Answer("the address cannot be asked"))?;
-        self.client.text(request).await
+            .body(Full::<Bytes>::default())
+            .map_err(|_| FetchError::Answer("the address cannot be asked"))
     }
 }
 
-impl Fetch for Metadata {
+impl MetadataSession<'_> {
+    /// What is at `path`, such as `/latest/meta-data/instance-id`; `None` if nothing is.
+    ///
+    /// # Errors
+    /// [`FetchError`]; also for an answer that is not text.
+    pub async fn get(&self, path: &str) -> Result<Option<Secret>, FetchError> {
+        let header = ("x-aws-ec2-metadata-token", self.token.clone());
+        let request = self.service.request(Method::GET, path, header)?;
+        match self.service.client.text(request).await {
+            Ok(text) => Ok(Some(text)),
+            Err(FetchError::Status(404)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The name of the first role there is.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn role(&self) -> Result<Option<String>, FetchError> {
+        let list = self.get(ROLES).await?;
+        Ok(list.and_then(|list| first_role(list.expose()).map(str::to_owned)))
+    }
+}
+
+impl Fetch for MetadataService {
     fn what(&self) -> String {
         self.base.clone()
     }
 
     async fn fetch(&self, _now: UnixSeconds) -> Result<Fetched, FetchError> {
-        let life = (
-            "x-aws-ec2-metadata-token-ttl-seconds",
-            HeaderValue::from_static(TOKEN_SECONDS),
-        );
-        let token = self.ask(Method::PUT, "/latest/api/token", life).await?;
-        let mut token = HeaderValue::from_str(token.expose().trim())
-            .map_err(|_| FetchError::Answer("the session token is not one"))?;
-        token.set_sensitive(true);
-        let with_token = || ("x-aws-ec2-metadata-token", token.clone());
-        let roles = self.ask(Method::GET, ROLES, with_token()).await?;
-        let role = first_role(roles.expose()).ok_or(FetchError::Answer("there is no role to be had"))?;
-        let found = self
-            .ask(Method::GET, &format!("{ROLES}{role}"), with_token())
-            .await?;
+        let none = || FetchError::Answer("there is no role to be had");
+        let session = self.session().await?;
+        let role = session.role().await?.ok_or_else(none)?;
+        let found = session.get(&format!("{ROLES}{role}")).await?.ok_or_else(none)?;
         document::read(&found)
     }
 }
@@ -123,7 +169,7 @@ mod tests {
             ("http://h/?q", false),
             ("ftp://h", false),
         ] {
-            assert_eq!(Metadata::new(base).is_ok(), good, "{base}");
+            assert_eq!(MetadataService::new(base).is_ok(), good, "{base}");
         }
     }
 }

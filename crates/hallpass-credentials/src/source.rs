@@ -3,7 +3,7 @@ use crate::client::read_token;
 use crate::container::Container;
 use crate::environment;
 use crate::error::CredentialsError;
-use crate::metadata::Metadata;
+use crate::metadata::MetadataService;
 use crate::process::Process;
 use crate::profile::ProfileFile;
 use crate::refreshed::{Fetched, Refreshed};
@@ -19,7 +19,7 @@ pub struct Source(Kind);
 enum Kind {
     Fixed(SigningCredentials),
     Profile(ProfileFile),
-    Metadata(Refreshed<Metadata>),
+    Metadata(Refreshed<MetadataService>),
     Container(Refreshed<Container>),
     Process(Refreshed<Process>),
     RolesAnywhere(Refreshed<RolesAnywhere>),
@@ -49,7 +49,7 @@ impl Source {
     /// # Errors
     /// [`CredentialsError`]; that it answers is not asked for here.
     pub fn metadata(base: &str) -> Result<Self, CredentialsError> {
-        Metadata::new(base).map(|fetch| Self(Kind::Metadata(Refreshed::new(fetch))))
+        MetadataService::new(base).map(|fetch| Self(Kind::Metadata(Refreshed::new(fetch))))
     }
 
     /// A container credentials endpoint: https, or this machine, or one of the addresses of ECS and EKS. The content of
