@@ -1,5 +1,6 @@
 use crate::callers::Callers;
 use crate::container::ContainerTokens;
+use crate::health::Counters;
 use crate::lease::Leases;
 use crate::machine::{MachineCache, Snapshot};
 use crate::{
@@ -87,6 +88,7 @@ pub struct Agent {
     pub(crate) leases: Arc<Leases>,
     pub(crate) callers: Callers,
     pub(crate) containers: ContainerTokens,
+    pub(crate) counters: Counters,
     refreshing: AtomicBool,
 }
 
@@ -135,6 +137,7 @@ impl Agent {
             leases: Arc::new(leases),
             callers: Callers::default(),
             containers: ContainerTokens::default(),
+            counters: Counters::default(),
             refreshing: AtomicBool::new(false),
             config,
         }))
@@ -202,8 +205,10 @@ impl Agent {
 
     /// Keeps an event; whether it was kept.
     pub(crate) async fn record(&self, event: AgentEvent) -> bool {
-        let request_id = event.request_id.clone();
-        match self.config.audit.record(event).await {
+        let (request_id, outcome) = (event.request_id.clone(), event.outcome.clone());
+        let recorded = self.config.audit.record(event).await;
+        self.counters.note(&outcome, recorded.is_ok());
+        match recorded {
             Ok(()) => true,
             Err(error) => {
                 tracing::error!(

@@ -185,7 +185,7 @@ async fn accepted_or_pause<T>(accepted: std::io::Result<T>) -> Option<T> {
     }
 }
 
-async fn serve<S, H, F>(stream: S, mut shutdown: Shutdown, handle: H)
+pub(crate) async fn serve<S, H, F>(stream: S, mut shutdown: Shutdown, handle: H)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Fn(Request<Body>) -> F,
