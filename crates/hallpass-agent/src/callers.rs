@@ -85,6 +85,12 @@ impl Callers {
         Ok(self.caller(owner.uid, gids, u64::from(owner.inode), owner.cgroup_id))
     }
 
+    /// A caller of which only the uid is known, with the groups a login would have.
+    pub(crate) fn of_uid(&self, uid: u32) -> Caller {
+        let gids = self.database().login_groups(uid);
+        self.caller(uid, gids, 0, None)
+    }
+
     /// The caller behind a unix connection.
     pub(crate) fn of_unix(&self, owner: &UnixOwner) -> Caller {
         let mut gids = vec![owner.gid];

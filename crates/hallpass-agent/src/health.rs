@@ -52,6 +52,15 @@ impl Agent {
             .unwrap_or_else(PoisonError::into_inner) = Some(result);
     }
 
+    /// Whether a process of `uid`, of which nothing else is known, would be offered a role.
+    pub async fn would_give(self: &Arc<Self>, uid: u32) -> bool {
+        let Ok(machine) = self.machine().await else {
+            return false;
+        };
+        let caller = self.callers.of_uid(uid);
+        !self.entitlement(&caller, &machine.machine.roles).roles.is_empty()
+    }
+
     /// Serves `/healthz`, `/readyz` and `/metrics` (Prometheus's text form) until `shutdown`. Nothing in them is secret,
     /// but they tell of the machine's roles: keep the listener to loopback.
     ///
@@ -98,7 +107,7 @@ impl Agent {
                 let _ = self.machine().await;
                 match self.unready() {
                     None => ImdsResponse::text(200, "ready\n"),
-                    Some(reason) => ImdsResponse::text(503, &format!("{reason}\n")),
+                    Some(reason) => ImdsResponse::text(503, &*format!("{reason}\n")),
                 }
             }
             "/metrics" => ImdsResponse::new(

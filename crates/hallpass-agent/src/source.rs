@@ -59,10 +59,10 @@ impl SessionRequest {
 #[non_exhaustive]
 pub enum SourceError {
     /// It could not be asked, or could not answer: what is still valid is served on.
-    #[error("the authority cannot be reached: {0}")]
+    #[error("there is no answer from the source of credentials: {0}")]
     Unavailable(String),
     /// It answered, and the answer is no (terminated, role taken away): nothing is served any more.
-    #[error("the authority refuses: {0}")]
+    #[error("the source of credentials refuses: {0}")]
     Refused(String),
 }
 

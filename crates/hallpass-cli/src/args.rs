@@ -31,6 +31,11 @@ pub(crate) enum Command {
     Doctor(Location),
     /// Explain an answer or a refusal by its request id
     Why(WhyArgs),
+    /// The agent of a machine, with AWS itself behind it
+    Agent {
+        #[command(subcommand)]
+        command: crate::agent::AgentCommand,
+    },
     /// Questions about policies
     Policy {
         #[command(subcommand)]

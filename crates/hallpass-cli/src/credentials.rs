@@ -3,12 +3,12 @@
 use crate::args::CredentialsArgs;
 use crate::error::CliError;
 use crate::printer::Printer;
-use crate::running::find;
+use crate::running::find_agent;
 use hallpass_agent::client::Client;
 use serde_json::json;
 
 pub(crate) async fn run(options: CredentialsArgs, printer: &Printer) -> Result<u8, CliError> {
-    let ready = find(&options.location)?;
+    let ready = find_agent(&options.location)?;
     let issued = Client::new(&ready.agent_socket)
         .credentials(&options.role)
         .await

@@ -54,11 +54,14 @@ pub(crate) async fn run(options: DevArgs, printer: &Printer) -> Result<u8, CliEr
     Ok(0)
 }
 
+/// The well-known ones.
+pub(crate) const METADATA_ADDRESSES: [std::net::IpAddr; 2] = [METADATA_V4, METADATA_V6];
+
 fn absolute(path: &Path) -> Result<PathBuf, CliError> {
     std::path::absolute(path).map_err(|error| CliError::failed(format!("`{}`: {error}", path.display())))
 }
 
-fn start_log() {
+pub(crate) fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("HALLPASS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // Fails only when a log was started before, which then goes on.
@@ -204,7 +207,7 @@ impl System {
         serving.push(serve_metadata(&own_agent, metadata_listener, &stopped));
         let mut link_local = vec![];
         if options.link_local {
-            for address in [METADATA_V4, METADATA_V6] {
+            for address in METADATA_ADDRESSES {
                 let (held, listener) = link_local_listener(address)?;
                 link_local.push(held);
                 serving.push(serve_metadata(&own_agent, listener, &stopped));
@@ -291,7 +294,7 @@ impl System {
     }
 }
 
-async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, CliError> {
+pub(crate) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|error| {
         CliError::failed(format!("cannot listen at {address}: {error}")).hint(format!(
             "choose another address with {flag}, port 0 for any free one; `ss -ltnp` shows who has it"
@@ -299,7 +302,7 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, CliError> 
     })
 }
 
-fn serve_metadata(
+pub(crate) fn serve_metadata(
     agent: &Arc<Agent>,
     listener: TcpListener,
     stopped: &Shutdown,
@@ -314,13 +317,15 @@ fn serve_metadata(
 }
 
 /// A part that ends before it is told to is an error for the log; the others go on.
-fn report(part: &str, result: std::io::Result<()>) {
+pub(crate) fn report(part: &str, result: std::io::Result<()>) {
     if let Err(error) = result {
         tracing::error!(%error, "{part} ended");
     }
 }
 
-fn link_local_listener(address: std::net::IpAddr) -> Result<(LoopbackAddress, TcpListener), CliError> {
+pub(crate) fn link_local_listener(
+    address: std::net::IpAddr,
+) -> Result<(LoopbackAddress, TcpListener), CliError> {
     let cannot = |error: std::io::Error| {
         CliError::failed(format!("cannot serve {address} port 80: {error}"))
             .hint("--link-local needs root, and nobody else at that address; `hallpass doctor` tells")

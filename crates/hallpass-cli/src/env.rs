@@ -3,7 +3,7 @@
 use crate::args::Location;
 use crate::error::CliError;
 use crate::printer::Printer;
-use crate::running::{Ready, find};
+use crate::running::{AgentReady, find_agent};
 
 /// Keys and profiles that SDKs would take before they ask the metadata service.
 pub(crate) const BYPASSING: &[&str] = &[
@@ -24,12 +24,9 @@ pub(crate) const BYPASSING: &[&str] = &[
 ];
 
 /// What points AWS clients here, except for where their credentials come from.
-pub(crate) fn common(ready: &Ready) -> Vec<(&'static str, String)> {
+pub(crate) fn common(ready: &AgentReady) -> Vec<(&'static str, String)> {
     let no_proxy = "127.0.0.1,localhost,::1,169.254.169.254,169.254.170.2,169.254.170.23,fd00:ec2::254";
-    vec![
-        ("AWS_ENDPOINT_URL", ready.api.clone()),
-        // s5cmd's name for it.
-        ("S3_ENDPOINT_URL", ready.api.clone()),
+    let mut variables = vec![
         // boto 3 reads one name of the region, other SDKs the other.
         ("AWS_REGION", ready.region.clone()),
         ("AWS_DEFAULT_REGION", ready.region.clone()),
@@ -38,18 +35,25 @@ pub(crate) fn common(ready: &Ready) -> Vec<(&'static str, String)> {
         ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
         ("NO_PROXY", no_proxy.to_owned()),
         ("no_proxy", no_proxy.to_owned()),
-    ]
+    ];
+    // Without APIs of ours, AWS's are meant.
+    if let Some(api) = &ready.api {
+        // The second is s5cmd's name for it.
+        variables.extend(["AWS_ENDPOINT_URL", "S3_ENDPOINT_URL"].map(|name| (name, api.clone())));
+    }
+    variables
 }
 
 pub(crate) fn run(location: &Location, printer: &Printer) -> Result<u8, CliError> {
-    let ready = find(location)?;
+    let ready = find_agent(location)?;
+    let metadata = ready.metadata.as_deref().ok_or_else(|| {
+        CliError::failed("the agent that runs here has no metadata service")
+            .hint("use `hallpass run --role ROLE -- CMD`, or give it one in [listen] of its configuration")
+    })?;
     printer.data(&format!("unset {}", BYPASSING.join(" ")));
     for (name, value) in common(&ready) {
         printer.data(&format!("export {name}='{}'", value.replace('\'', "'\\''")));
     }
-    printer.data(&format!(
-        "export AWS_EC2_METADATA_SERVICE_ENDPOINT='{}'",
-        ready.metadata
-    ));
+    printer.data(&format!("export AWS_EC2_METADATA_SERVICE_ENDPOINT='{metadata}'"));
     Ok(0)
 }

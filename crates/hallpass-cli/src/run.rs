@@ -5,14 +5,14 @@ use crate::args::RunArgs;
 use crate::env::{BYPASSING, common};
 use crate::error::CliError;
 use crate::printer::Printer;
-use crate::running::find;
+use crate::running::find_agent;
 use hallpass_agent::run_endpoint::RunEndpoint;
 use std::os::unix::process::ExitStatusExt as _;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) async fn run(options: RunArgs, printer: &Printer) -> Result<u8, CliError> {
-    let ready = find(&options.location)?;
+    let ready = find_agent(&options.location)?;
     let endpoint = RunEndpoint::start(&ready.agent_socket, &options.role)
         .await
         .map_err(|error| {

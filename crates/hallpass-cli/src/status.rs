@@ -3,33 +3,49 @@
 use crate::args::StatusArgs;
 use crate::error::CliError;
 use crate::printer::Printer;
-use crate::running::find;
+use crate::running::{AgentReady, find, find_agent};
 use hallpass_agent::client::Client;
 use serde_json::json;
 
 pub(crate) async fn run(options: &StatusArgs, printer: &Printer) -> Result<u8, CliError> {
-    let ready = find(&options.location)?;
+    let ready = find_agent(&options.location)?;
     let agent = Client::new(&ready.agent_socket)
         .status()
         .await
         .map_err(|error| CliError::failed(format!("the agent does not answer: {error}")))?;
+    // Of a whole system there is more to tell.
+    let system = ready.api.is_some().then(|| find(&options.location)).transpose()?;
     if options.json {
-        printer.data(&json!({ "system": ready, "agent": agent }).to_string());
+        let document = match &system {
+            Some(system) => json!({ "system": system, "agent": agent }),
+            None => json!({ "system": ready, "agent": agent }),
+        };
+        printer.data(&document.to_string());
         return Ok(0);
     }
+    let AgentReady {
+        metadata,
+        region,
+        instance,
+        rules,
+        ..
+    } = ready;
+    let account = system.as_ref().map(|system| system.account.clone());
     for (name, value) in [
         ("api", ready.api),
-        ("metadata", ready.metadata),
-        ("account", ready.account),
-        ("region", ready.region),
-        ("instance", ready.instance),
-        ("data", ready.data.display().to_string()),
+        ("metadata", metadata),
+        ("account", account),
+        ("region", Some(region)),
+        ("instance", Some(instance)),
+        ("data", system.map(|system| system.data.display().to_string())),
         (
             "rules",
-            format!("{} ({} in force)", ready.rules.display(), agent.rules),
+            Some(format!("{} ({} in force)", rules.display(), agent.rules)),
         ),
     ] {
-        printer.data(&format!("{name:<10}{value}"));
+        if let Some(value) = value {
+            printer.data(&format!("{name:<10}{value}"));
+        }
     }
     if let Some(error) = &agent.rules_error {
         printer.data(&format!("WARNING   the rules file is not in force: {error}"));

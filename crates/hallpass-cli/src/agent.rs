@@ -1,0 +1,43 @@
+//! `hallpass agent`: an agent without an authority of ours, and what belongs to it.
+
+mod config;
+mod redirect;
+mod run;
+mod self_test;
+
+use crate::error::CliError;
+use crate::printer::Printer;
+use clap::{Args as ClapArgs, Subcommand};
+use std::path::PathBuf;
+
+/// Where the agent's configuration is when nothing else is said.
+const CONFIG_PATH: &str = "/etc/hallpass/agent.toml";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// Give this machine's processes their roles, with AWS itself as the source
+    Run(ConfigArgs),
+    /// Lead every process but the agent from EC2's metadata service to the agent
+    Redirect {
+        #[command(subcommand)]
+        command: redirect::RedirectCommand,
+    },
+    /// Ask a metadata service for its roles, as an SDK does, and print the status (the self-test starts itself so)
+    #[command(hide = true)]
+    Probe(self_test::ProbeArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigArgs {
+    /// The agent's configuration
+    #[arg(long, value_name = "FILE", default_value = CONFIG_PATH)]
+    pub(crate) config: PathBuf,
+}
+
+pub(crate) async fn run(command: AgentCommand, printer: &Printer) -> Result<u8, CliError> {
+    match command {
+        AgentCommand::Run(options) => run::run(&options.config, printer).await,
+        AgentCommand::Redirect { command } => redirect::run(&command, printer),
+        AgentCommand::Probe(options) => self_test::probe(&options, printer),
+    }
+}

@@ -1,0 +1,114 @@
+use crate::error::CliError;
+use hallpass_agent::redirect::CONTAINER_INTERFACES;
+use hallpass_cloud::{CloudConfig, MachineConfig, RoleConfig, SourceConfig};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `agent.toml`. Relative paths are those of its own folder.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AgentFile {
+    /// Which process gets which role.
+    #[serde(default = "default_rules")]
+    pub(crate) rules: PathBuf,
+    /// Where the socket is, and what tells of the running agent.
+    #[serde(default = "default_run_dir")]
+    pub(crate) run_dir: PathBuf,
+    /// Where each credential handed out is on record.
+    #[serde(default = "default_audit")]
+    pub(crate) audit: PathBuf,
+    #[serde(default)]
+    pub(crate) listen: ListenConfig,
+    #[serde(default)]
+    pub(crate) machine: MachineConfig,
+    #[serde(default)]
+    pub(crate) source: SourceConfig,
+    #[serde(default, rename = "role")]
+    pub(crate) roles: Vec<RoleConfig>,
+}
+
+/// Where the agent is asked.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListenConfig {
+    /// The metadata and container protocols, beside the addresses below.
+    pub(crate) metadata: Option<SocketAddr>,
+    /// 169.254.169.254:80 and [fd00:ec2::254]:80 on the loopback interface: off EC2.
+    #[serde(default)]
+    pub(crate) link_local: bool,
+    /// On EC2: everyone but the agent is led to this port.
+    pub(crate) redirect_port: Option<u16>,
+    /// Interfaces of containers that are led likewise; absent: the usual names.
+    pub(crate) container_interfaces: Option<Vec<String>>,
+    /// `/healthz`, `/readyz`, `/metrics`.
+    pub(crate) health: Option<SocketAddr>,
+    /// How often a process of nobody is sent to try, in seconds; absent: 60.
+    pub(crate) self_test_seconds: Option<std::num::NonZeroU32>,
+}
+
+impl ListenConfig {
+    pub(crate) fn self_test_every(&self) -> Duration {
+        Duration::from_secs(self.self_test_seconds.map_or(60, |seconds| seconds.get().into()))
+    }
+
+    pub(crate) fn container_interfaces(&self) -> Vec<String> {
+        let usual = || {
+            CONTAINER_INTERFACES
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect()
+        };
+        self.container_interfaces.clone().unwrap_or_else(usual)
+    }
+}
+
+fn default_rules() -> PathBuf {
+    "rules.toml".into()
+}
+
+fn default_run_dir() -> PathBuf {
+    "/run/hallpass".into()
+}
+
+fn default_audit() -> PathBuf {
+    "/var/log/hallpass".into()
+}
+
+impl AgentFile {
+    pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| CliError::failed(format!("cannot read `{shown}`: {error}")))?;
+        let mut file: Self = toml::from_str(&text)
+            .map_err(|error| CliError::failed(format!("`{shown}`: {}", error.to_string().trim_end())))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for path in [&mut file.rules, &mut file.run_dir, &mut file.audit] {
+            *path = folder.join(&*path);
+        }
+        for path in [
+            &mut file.source.file,
+            &mut file.source.container_token_file,
+            &mut file.source.web_identity_token_file,
+            &mut file.source.ca_file,
+        ]
+        .into_iter()
+        .flatten()
+        {
+            *path = folder.join(&*path);
+        }
+        file.cloud()
+            .check()
+            .map_err(|error| CliError::failed(format!("`{shown}`: {error}")))?;
+        Ok(file)
+    }
+
+    pub(crate) fn cloud(&self) -> CloudConfig {
+        CloudConfig {
+            machine: self.machine.clone(),
+            source: self.source.clone(),
+            roles: self.roles.clone(),
+        }
+    }
+}

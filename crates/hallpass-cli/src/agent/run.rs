@@ -1,0 +1,292 @@
+//! `hallpass agent run`: the agent of one machine, with AWS itself behind it.
+
+use crate::agent::config::AgentFile;
+use crate::agent::self_test;
+use crate::data_dir::write_atomically;
+use crate::dev::{METADATA_ADDRESSES, bind, link_local_listener, report, serve_metadata, start_log};
+use crate::error::CliError;
+use crate::printer::Printer;
+use crate::running::{AGENT_READY_NAME, AgentReady};
+use hallpass_agent::link_local::LoopbackAddress;
+use hallpass_agent::redirect::Redirect;
+use hallpass_agent::{
+    Agent, AgentConfig, CredentialSource as _, RulesFile, RulesSource, Shutdown, ShutdownTrigger,
+    SystemClock, SystemEntropy,
+};
+use hallpass_audit::AuditLog;
+use hallpass_cloud::CloudSource;
+use hallpass_serve::AgentAudit;
+use hallpass_types::{Clock, Entropy};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::{TcpSocket, UnixListener};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Connections the kernel keeps for us to accept.
+const BACKLOG: u32 = 1_024;
+
+pub(crate) async fn run(path: &Path, printer: &Printer) -> Result<u8, CliError> {
+    start_log();
+    let file = AgentFile::read(path)?;
+    let mut running = Running::start(&file).await?;
+    running.tell(printer);
+    // Whoever waits for the file, or for systemd to call it started, may ask anything.
+    running.write_ready()?;
+    notify(&[sd_notify::NotifyState::Ready]);
+    running.until_stopped(printer).await?;
+    Ok(0)
+}
+
+struct Running {
+    ready: AgentReady,
+    ready_path: PathBuf,
+    rules: Arc<RulesFile>,
+    listens: Vec<String>,
+    stop: ShutdownTrigger,
+    serving: Vec<tokio::task::JoinHandle<()>>,
+    _link_local: Vec<LoopbackAddress>,
+}
+
+impl Running {
+    async fn start(file: &AgentFile) -> Result<Self, CliError> {
+        let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let rules = Arc::new(RulesFile::open(&file.rules).map_err(|error| failed(&error))?);
+        let source = CloudSource::new(file.cloud(), Arc::clone(&clock)).map_err(|error| failed(&error))?;
+        let source = Arc::new(source);
+        source.prefetch();
+        make_folder(&file.run_dir, 0o755)?;
+        make_folder(&file.audit, 0o700)?;
+        let audit = Arc::new(AuditLog::open(&file.audit).map_err(|error| failed(&error))?);
+        // A source that cannot be reached yet is no reason not to start: nothing is served until it can be.
+        let machine = source.machine().await;
+        if let Err(error) = &machine {
+            tracing::warn!(%error, "the source does not answer yet");
+        }
+        let (instance, account, region) = match machine {
+            Ok(machine) => (machine.instance_id, machine.account, machine.region),
+            Err(_) => (
+                "-".to_owned(),
+                "-".to_owned(),
+                file.machine.region.clone().unwrap_or_default(),
+            ),
+        };
+        let sink = AgentAudit::new(audit, Arc::clone(&entropy), &account, &region, &instance);
+        let bound = file.listen.metadata.iter().map(SocketAddr::ip).collect();
+        let agent = Agent::new(AgentConfig {
+            bound,
+            ..AgentConfig::new(
+                RulesSource::File(Arc::clone(&rules)),
+                source,
+                Arc::new(sink),
+                clock,
+                entropy,
+            )
+        })
+        .map_err(|error| failed(&format!("the agent cannot start: {error}")))?;
+        let (stop, stopped) = Shutdown::new();
+        let mut running = Self {
+            ready: AgentReady {
+                api: None,
+                metadata: None,
+                region,
+                instance,
+                agent_socket: file.run_dir.join("agent.sock"),
+                rules: file.rules.clone(),
+                audit: Some(file.audit.clone()),
+                pid: std::process::id(),
+            },
+            ready_path: file.run_dir.join(AGENT_READY_NAME),
+            rules,
+            listens: Vec::new(),
+            stop,
+            serving: Vec::new(),
+            _link_local: Vec::new(),
+        };
+        running.listen(file, &agent, &stopped).await?;
+        Ok(running)
+    }
+
+    async fn listen(
+        &mut self,
+        file: &AgentFile,
+        agent: &Arc<Agent>,
+        stopped: &Shutdown,
+    ) -> Result<(), CliError> {
+        let mut tested = None;
+        if let Some(address) = file.listen.metadata {
+            let listener = bind(address, "metadata in [listen]").await?;
+            let address = listener
+                .local_addr()
+                .map_err(|error| CliError::failed(error.to_string()))?;
+            tested = Some(address);
+            self.metadata(format!("http://{address}/"));
+            self.serving.push(serve_metadata(agent, listener, stopped));
+        }
+        if file.listen.link_local {
+            for address in METADATA_ADDRESSES {
+                let (held, listener) = link_local_listener(address)?;
+                self._link_local.push(held);
+                self.serving.push(serve_metadata(agent, listener, stopped));
+            }
+            tested = Some(SocketAddr::new(METADATA_ADDRESSES[0], 80));
+            self.metadata("http://169.254.169.254/".to_owned());
+        }
+        if let Some(port) = file.listen.redirect_port {
+            // First the listener, then the way to it; if the second fails, the first goes with the process.
+            let listener = everywhere(port)?;
+            self.serving.push(serve_metadata(agent, listener, stopped));
+            let redirect = Redirect {
+                agent_uid: rustix::process::geteuid().as_raw(),
+                port,
+                container_interfaces: file.listen.container_interfaces(),
+            };
+            redirect.up().map_err(|error| {
+                CliError::failed(error.to_string())
+                    .hint("run it as a user of its own with CAP_NET_ADMIN, as the package's unit does")
+            })?;
+            tested = Some(SocketAddr::new(METADATA_ADDRESSES[0], 80));
+            self.metadata("http://169.254.169.254/".to_owned());
+        }
+        let socket = self.ready.agent_socket.clone();
+        // A leftover of an agent that was killed; a second one running would hold the ports.
+        let _ = std::fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket)
+            .map_err(|error| CliError::failed(format!("cannot listen at `{}`: {error}", socket.display())))?;
+        // Everyone may ask; who asks is the kernel's to say.
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666)).map_err(|error| {
+            CliError::failed(format!("cannot open `{}` to all: {error}", socket.display()))
+        })?;
+        let (own, own_stopped) = (Arc::clone(agent), stopped.clone());
+        self.serving.push(tokio::spawn(async move {
+            report(
+                "the agent's socket",
+                own.serve_socket(listener, own_stopped).await,
+            );
+        }));
+        if let Some(address) = file.listen.health {
+            let listener = bind(address, "health in [listen]").await?;
+            let address = listener
+                .local_addr()
+                .map_err(|error| CliError::failed(error.to_string()))?;
+            self.listens.push(format!("health    http://{address}/readyz"));
+            let (own, own_stopped) = (Arc::clone(agent), stopped.clone());
+            self.serving.push(tokio::spawn(async move {
+                report(
+                    "the health listener",
+                    own.serve_health(listener, own_stopped).await,
+                );
+            }));
+        }
+        if let Some(address) = tested.filter(|_| may_become_nobody()) {
+            self.serving.push(tokio::spawn(self_test::run(
+                Arc::clone(agent),
+                address,
+                file.listen.self_test_every(),
+                stopped.clone(),
+            )));
+        }
+        self.serving.push(tokio::spawn(keep_watchdog(stopped.clone())));
+        Ok(())
+    }
+
+    fn metadata(&mut self, url: String) {
+        self.listens.push(format!("metadata  {url}"));
+        self.ready.metadata = Some(url);
+    }
+
+    fn tell(&self, printer: &Printer) {
+        for line in &self.listens {
+            printer.say(line);
+        }
+        printer.say(&format!("socket    {}", self.ready.agent_socket.display()));
+        printer.say(&format!("rules     {}", self.ready.rules.display()));
+        printer.say(&format!("instance  {}", self.ready.instance));
+    }
+
+    fn write_ready(&self) -> Result<(), CliError> {
+        let text =
+            serde_json::to_string_pretty(&self.ready).map_err(|error| CliError::failed(error.to_string()))?;
+        write_atomically(&self.ready_path, (text + "\n").as_bytes(), 0o644)
+    }
+
+    /// Runs until Ctrl-C or SIGTERM; SIGHUP takes the rules over at once.
+    async fn until_stopped(&mut self, printer: &Printer) -> Result<(), CliError> {
+        let cannot = |error: std::io::Error| CliError::failed(format!("cannot wait for signals: {error}"));
+        let mut hangup = signal(SignalKind::hangup()).map_err(cannot)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => match self.rules.reload() {
+                    Ok(_) => printer.say("the rules are in force"),
+                    Err(error) => printer.say(&format!("the old rules stay in force: {error}")),
+                },
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        notify(&[sd_notify::NotifyState::Stopping]);
+        self.stop.trigger();
+        for task in self.serving.drain(..) {
+            // A task that panicked has nothing left to end.
+            let _ = task.await;
+        }
+        // The redirection stays: what it leads to is closed now, not open.
+        let _ = std::fs::remove_file(&self.ready.agent_socket);
+        let _ = std::fs::remove_file(&self.ready_path);
+        Ok(())
+    }
+}
+
+/// One listener for both families: translated connections arrive at whatever address their interface has.
+fn everywhere(port: u16) -> Result<tokio::net::TcpListener, CliError> {
+    let address = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
+    let listen = || -> std::io::Result<_> {
+        let socket = TcpSocket::new_v6()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| CliError::failed(format!("cannot listen at port {port}: {error}")))
+}
+
+fn make_folder(path: &Path, mode: u32) -> Result<(), CliError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|error| CliError::failed(format!("cannot make `{}`: {error}", path.display())))
+}
+
+fn may_become_nobody() -> bool {
+    use rustix::thread::{CapabilitySet, capabilities};
+    capabilities(None).is_ok_and(|sets| {
+        sets.effective
+            .contains(CapabilitySet::SETUID | CapabilitySet::SETGID)
+    })
+}
+
+/// Without systemd there is nobody to notify.
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "cannot notify systemd");
+    }
+}
+
+/// Tells systemd's watchdog that the runtime still turns.
+async fn keep_watchdog(mut stopped: Shutdown) {
+    let Some(every) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    let mut tick = tokio::time::interval(every / 2);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => notify(&[sd_notify::NotifyState::Watchdog]),
+            () = stopped.wait() => return,
+        }
+    }
+}

@@ -1,0 +1,254 @@
+"""An agent by itself: each source it can live on, and what it does when the source fails.
+
+The AWS behind it is another Hallpass's STS, which verifies signatures and trust policies for real; where that has no
+such thing (web identity), moto; where nobody has (Roles Anywhere), a server that checks the signature with another
+library.
+"""
+import datetime
+import http.server
+import json
+import os
+import threading
+
+import pytest
+
+from house import BINARY, TOOLS, wait_for
+from lone import Lone, asked, health
+
+AWS = str(TOOLS / "python-awscli/bin/aws")
+EVERYONE = "[[rule]]\neveryone = true\nroles = [\"app\"]\n"
+ROLE = "arn:aws:iam::{account}:role/app"
+
+
+@pytest.fixture
+def lone():
+    """Makes agents that go with the test."""
+    made = []
+
+    def make(*args, **options):
+        made.append(Lone(*args, **options))
+        return made[-1]
+
+    yield make
+    for agent in made:
+        agent.close()
+
+
+@pytest.fixture
+def cloud(house):
+    """An account whose user may assume `app`, which may list buckets."""
+    account = house.ready["account"]
+    trust = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+        "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]}]}
+    may = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]}
+    house.role("app", may, trust)
+    assume = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:*", "Resource": "*"}]}
+    house.user("base", assume)
+    key = house.boto("iam").create_access_key(UserName="base")["AccessKey"]
+    house.key = key["AccessKeyId"], key["SecretAccessKey"]
+    house.arn = ROLE.format(account=account)
+    return house
+
+
+def config(cloud, source, role=True, listen='metadata = "127.0.0.1:0"\nhealth = "127.0.0.1:0"'):
+    text = f"[listen]\n{listen}\n[machine]\nregion = \"eu-central-1\"\n[source]\n{source}\n"
+    text += f'sts_endpoint = "{cloud.api}"\n'
+    return text + (f'[[role]]\nname = "app"\narn = "{cloud.arn}"\n' if role else "")
+
+
+def profile(cloud, tmp_path):
+    file = tmp_path / "credentials"
+    file.write_text(f"[base]\naws_access_key_id = {cloud.key[0]}\naws_secret_access_key = {cloud.key[1]}\n")
+    return file
+
+
+def identity(cloud, agent):
+    """Who the aws cli is with what it finds by itself."""
+    env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": agent.metadata, "AWS_ENDPOINT_URL": cloud.api,
+           "AWS_DEFAULT_REGION": "eu-central-1", "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    return json.loads(cloud.run([AWS, "sts", "get-caller-identity"], env=env).stdout)["Arn"]
+
+
+def url_of(agent):
+    line = next(line for line in agent.said().splitlines() if line.startswith("health"))
+    return line.split()[1].removesuffix("/readyz")
+
+
+def test_a_profile_s_key_is_exchanged_for_the_role(cloud, lone, tmp_path):
+    agent = lone(config(cloud, f'file = "{profile(cloud, tmp_path)}"\nprofile = "base"'), EVERYONE)
+    assert ":assumed-role/app/i-" in identity(cloud, agent)
+    status, body = asked(agent.metadata, role="app")
+    document = json.loads(body)
+    assert status == 200 and document["Code"] == "Success" and cloud.key[1] not in body
+    # The same key on both records: from the process that got it to the calls it made.
+    issued = [r for r in agent.records() if r["eventName"] == "IssueCredentials" and "errorCode" not in r]
+    assert document["AccessKeyId"] in {r["responseElements"]["accessKeyId"] for r in issued}
+    calls = cloud.records(eventName="GetCallerIdentity")
+    assert document["AccessKeyId"] in {r["userIdentity"].get("accessKeyId") for r in calls}
+    # The other ways to it: a command of its own, credential_process, and the status.
+    env = {"AWS_ENDPOINT_URL": cloud.api}
+    ran = agent.hallpass("run", "--role", "app", "--", "env", *[f"{k}={v}" for k, v in env.items()], AWS, "sts",
+                         "get-caller-identity", "--query", "Arn", "--output", "text")
+    assert ":assumed-role/app/" in ran.stdout
+    assert json.loads(agent.hallpass("credentials", "--role", "app").stdout)["AccessKeyId"] == document["AccessKeyId"]
+    assert "lease     app" in agent.hallpass("status").stdout
+    text = agent.said() + "".join(map(json.dumps, agent.records()))
+    assert cloud.key[1] not in text and document["SecretAccessKey"] not in text and document["Token"] not in text
+
+
+@pytest.mark.parametrize("source", ["environment", "process", "container"])
+def test_other_sources_of_the_same_key(cloud, lone, tmp_path, source):
+    key, secret = cloud.key
+    env = {}
+    if source == "environment":
+        told, env = "environment = true", {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+    elif source == "process":
+        script = tmp_path / "print credentials"
+        script.write_text("#!/bin/sh\ncat <<E\n" + json.dumps(
+            {"Version": 1, "AccessKeyId": key, "SecretAccessKey": secret}) + "\nE\n")
+        script.chmod(0o755)
+        told = f"process = \"'{script}' --now\""
+    else:
+        server = scripted(lambda request: (200, json.dumps({"AccessKeyId": key, "SecretAccessKey": secret}))
+                          if request.headers["Authorization"] == "the token" else (403, ""))
+        (tmp_path / "token").write_text("the token")
+        told = f'container = "{server.url}/v1"\ncontainer_token_file = "{tmp_path / "token"}"'
+    agent = lone(config(cloud, told), EVERYONE, env=env)
+    assert ":assumed-role/app/i-" in identity(cloud, agent)
+
+
+def test_a_metadata_service_s_own_role_is_passed_on_to_whom_it_belongs(house, lone):
+    """The source is the metadata service of another Hallpass; the agent narrows its one role to one uid."""
+    house.rules(f'[[rule]]\nuid = {os.geteuid()}\nroles = ["demo"]\n')
+    agent = lone(f'[listen]\nmetadata = "127.0.0.1:0"\n[source]\nmetadata = "{house.metadata}"\n',
+                 "[[rule]]\nuid = 1002\nroles = [\"demo\"]\n")
+    assert asked(agent.metadata, uid=1001) == (404, "")
+    assert asked(agent.metadata, uid=1002) == (200, "demo")
+    assert asked(agent.metadata, uid=1001, role="demo")[0] == 404
+    document = json.loads(asked(agent.metadata, uid=1002, role="demo")[1])
+    assert document["AccessKeyId"] == house.credentials("demo")["AccessKeyId"]
+    # What the machine is called comes from there, too.
+    assert agent.ready["instance"] == house.ready["instance"]
+
+
+def test_a_web_identity_is_exchanged(lone, tmp_path):
+    """Against moto, which takes any token but tells the role that was asked for."""
+    from test_services import Moto
+    moto = Moto(tmp_path)
+    try:
+        (tmp_path / "token").write_text("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln")
+        agent = lone(f'[listen]\nmetadata = "127.0.0.1:0"\n[source]\nweb_identity_token_file = "{tmp_path / "token"}"\n'
+                     f'sts_endpoint = "{moto.endpoint}"\n[[role]]\nname = "app"\n'
+                     'arn = "arn:aws:iam::123456789012:role/app"\n', EVERYONE)
+        document = json.loads(asked(agent.metadata, role="app")[1])
+        assert document["Code"] == "Success" and document["AccessKeyId"].startswith("ASIA")
+    finally:
+        moto.close()
+
+
+# -- a source that fails
+
+
+class Scripted(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+
+def scripted(answer):
+    """A server that answers with what `answer(request)` gives: a status and a body."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, body = answer(self)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body.encode())))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        do_POST = do_PUT = do_GET
+
+        def log_message(self, *words):
+            pass
+
+    server = Scripted(("127.0.0.1", 0), Handler)
+    server.url = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def session(key, minutes):
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
+    return {"AccessKeyId": key, "SecretAccessKey": "the-secret", "SessionToken": "the-token", "Token": "the-token",
+            "Version": 1, "Expiration": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+@pytest.mark.parametrize("lie, told", [
+    ("", "not a document"), ("{", "not a document"), ("[]", "not a document"), ("{}", "lacks"),
+    (json.dumps({**session("ASIAIOSFODNN7EXAMPLE", 60), "SecretAccessKey": ""}), "lacks"),
+    (json.dumps({**session("ASIAIOSFODNN7EXAMPLE", 60), "Expiration": "soon"}), "no date"),
+    (json.dumps(session("ASIAIOSFODNN7EXAMPLE", -60)), "expired"),
+    (json.dumps({**session("ASIAIOSFODNN7EXAMPLE", 60), "Token": ""}), "no session token"),
+    ("x" * 400_000, "too long"),
+], ids=["nothing", "half", "list", "empty", "no secret", "no date", "yesterday's", "long-term", "endless"])
+def test_a_source_that_lies_gets_nobody_anything(lone, lie, told):
+    server = scripted(lambda request: (200, lie))
+    agent = lone(f'[listen]\nmetadata = "127.0.0.1:0"\n[source]\ncontainer = "{server.url}/"\n[[role]]\nname = "app"\n',
+                 EVERYONE)
+    # An empty 404 at the list is what makes every SDK go on; see reference of what they do.
+    assert asked(agent.metadata) == (404, "")
+    assert told in wait_for(lambda: agent.said() if told in agent.said() else None, told)
+    assert "the-secret" not in agent.said() and "the-token" not in agent.said()
+
+
+def test_the_last_good_credentials_serve_while_the_source_is_away(lone):
+    state = {"answer": (200, json.dumps(session("ASIAIOSFODNN7EXAMPLE", 60)))}
+    server = scripted(lambda request: state["answer"])
+    agent = lone(f'[listen]\nmetadata = "127.0.0.1:0"\nhealth = "127.0.0.1:0"\n[source]\ncontainer = "{server.url}/"\n'
+                 '[[role]]\nname = "app"\n', EVERYONE)
+    assert asked(agent.metadata) == (200, "app")
+    for failure in [(500, ""), (403, json.dumps({"message": "no"})), (200, "{}")]:
+        state["answer"] = failure
+        assert json.loads(asked(agent.metadata, role="app")[1])["AccessKeyId"] == "ASIAIOSFODNN7EXAMPLE"
+    assert health(url_of(agent) + "/healthz")[0] == health(url_of(agent) + "/readyz")[0] == 200
+    text = health(url_of(agent) + "/metrics")[1]
+    assert 'hallpass_agent_events_total{outcome="issued"}' in text and "hallpass_agent_lease_seconds_left" in text
+
+
+def test_a_source_that_hangs_holds_nobody_else_up(lone):
+    """The role of the hanging source is refused in time; what needs no source is answered all the while."""
+    release = threading.Event()
+    server = scripted(lambda request: (release.wait(30), (200, "{}"))[1])
+    agent = lone(f'[listen]\nmetadata = "127.0.0.1:0"\n[source]\ncontainer = "{server.url}/"\n[[role]]\nname = "app"\n',
+                 EVERYONE)
+    waiting = threading.Thread(target=asked, args=(agent.metadata,), kwargs={"timeout": 20}, daemon=True)
+    waiting.start()
+    from urllib.request import Request, urlopen
+    put = Request(agent.metadata + "latest/api/token", method="PUT", headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+    token = urlopen(put, timeout=5).read().decode()
+    seen = urlopen(Request(agent.metadata + "latest/meta-data/instance-id", headers={"X-aws-ec2-metadata-token": token}),
+                   timeout=5).read().decode()
+    assert seen == agent.ready["instance"]
+    release.set()
+    waiting.join(30)
+    assert not waiting.is_alive()
+
+
+def test_what_cannot_work_is_told_at_the_start(cloud, tmp_path):
+    def start(text, rules=EVERYONE):
+        (tmp_path / "agent.toml").write_text(f'run_dir = "run"\naudit = "audit"\n{text}')
+        (tmp_path / "rules.toml").write_text(rules)
+        (tmp_path / "rules.toml").chmod(0o644)
+        return cloud.run([BINARY, "agent", "run", "--config", str(tmp_path / "agent.toml")], env={}, check=False)
+
+    for text, told in [
+        ("[source]\n", "give one of"),
+        ("[source]\nprofile = 'x'\n", "no role"),
+        ("[sauce]\n", "unknown field `sauce`"),
+        (config(cloud, "file = '/nowhere'"), "cannot be read"),
+        (config(cloud, f'file = "{profile(cloud, tmp_path)}"\nprofile = "other"'), "the profile is not in the file"),
+        (config(cloud, "environment = true"), "AWS_ACCESS_KEY_ID"),
+    ]:
+        failed = start(text)
+        assert failed.returncode == 2 and told in failed.stderr, (text, failed.stderr)
+    failed = start(config(cloud, f'file = "{profile(cloud, tmp_path)}"\nprofile = "base"'), "[[rule]]\nroles = 1\n")
+    assert failed.returncode == 2 and "rules.toml" in failed.stderr and "2:" in failed.stderr
