@@ -99,7 +99,7 @@ pub struct Explanation {
     pub available: Vec<String>,
     /// The rules before it, and why each did not match.
     pub skipped: Vec<RuleReport>,
-    /// What is known of the caller, by the names rules use.
+    /// What is known of the caller, by the names rules use; [`Rules::explain`] leaves it empty.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
 }
@@ -211,7 +211,7 @@ impl Rules {
             matched,
             roles,
             skipped,
-            facts: evidence.told(caller),
+            facts: BTreeMap::new(),
         }
     }
 }
@@ -247,8 +247,9 @@ impl Rule {
 }
 
 impl Evidence {
-    /// Every fact, or why it is not known.
-    fn told(&self, caller: &Caller) -> BTreeMap<String, String> {
+    /// Every fact by the name rules use, or why it is not known. Reads all of them, which may take seconds.
+    #[must_use]
+    pub fn told(&self, caller: &Caller) -> BTreeMap<String, String> {
         let mut told = BTreeMap::from([("uid".to_owned(), caller.uid.to_string())]);
         let numbers: Vec<String> = caller.gids.iter().map(u32::to_string).collect();
         told.insert("gid".to_owned(), numbers.join(", "));

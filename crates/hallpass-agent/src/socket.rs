@@ -8,9 +8,12 @@
 //! | `GET /v1/machine` | the machine, as the metadata service shows it to everyone |
 //! | `GET /v1/status` | [`AgentStatus`]; of leases only those the peer may have, unless it is root or the agent's user |
 //! | `GET /v1/explain[?pid=N]` | [`crate::Explanation`] for the peer, or for a process of the peer's own user (root: any) |
+//! | `GET /v1/explain?connection=LOCAL-PEER` | the same for the process at `LOCAL` of a TCP connection to `PEER`, addresses with ports |
 //!
 //! The peer is who the kernel says connected (`SO_PEERCRED`, `SO_PEERGROUPS`). A refusal is
 //! `{"error":"…","request_id":"…"}` with 403, 404 or 503.
+
+mod explain;
 
 use crate::agent::{Entitlement, facts};
 use crate::callers::Identified;
@@ -49,7 +52,7 @@ pub(crate) async fn respond(agent: &Arc<Agent>, owner: &UnixOwner, incoming: &In
     let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
     match (incoming.method.as_str(), segments.as_slice()) {
         ("GET", ["v1", "status"]) => status(agent, &who).await,
-        ("GET", ["v1", "explain"]) => explain(agent, &who, incoming).await,
+        ("GET", ["v1", "explain"]) => explain::respond(agent, &who, incoming).await,
         ("GET", ["v1", "machine"]) => match agent.machine().await {
             Ok(machine) => answer(&machine.machine),
             Err(source) => error(503, &source.to_string(), incoming),
@@ -157,51 +160,6 @@ async fn status(agent: &Arc<Agent>, who: &Identified) -> ImdsResponse {
             .map(|_| "the newest rules file is not in force".to_owned());
     }
     answer(&status)
-}
-
-async fn explain(agent: &Arc<Agent>, who: &Identified, incoming: &Incoming) -> ImdsResponse {
-    let caller = &who.caller;
-    let profile = agent
-        .machine()
-        .await
-        .map(|machine| machine.machine.roles.clone())
-        .unwrap_or_default();
-    let query = incoming.target.split_once('?').map(|(_, query)| query);
-    let subject = match query.and_then(|query| query.strip_prefix("pid=")) {
-        None => Ok(who.clone()),
-        Some(pid) => match pid.parse().map(|pid| agent.callers.of_process(pid)) {
-            Ok(Ok(subject)) if privileged(caller) || subject.caller.uid == caller.uid => Ok(subject),
-            Ok(Ok(_)) => Err((403, "only root may ask about another user's process".to_owned())),
-            Ok(Err(gone)) => Err((404, gone.to_string())),
-            Err(_) => Err((400, "pid takes a number".to_owned())),
-        },
-    };
-    match subject {
-        Ok(subject) => {
-            let rules = agent.rules();
-            let explained = agent
-                .callers
-                .read(&subject, move |who, evidence| {
-                    rules.explain(&who.caller, evidence, &profile)
-                })
-                .await;
-            let mut explanation = match explained {
-                Ok(explanation) => explanation,
-                Err(reason) => return error(503, &reason, incoming),
-            };
-            // Other people's rules say who may do what here; only root may read them.
-            if !privileged(caller) {
-                for report in &mut explanation.skipped {
-                    "one of its conditions does not hold".clone_into(&mut report.reason);
-                }
-                // Ancestors are other people's processes, and the agent reads more than the asker could.
-                let own = ["uid", "user", "gid", "group", "unit", "exe"];
-                explanation.facts.retain(|name, _| own.contains(&name.as_str()));
-            }
-            answer(&explanation)
-        }
-        Err((code, reason)) => error(code, &reason, incoming),
-    }
 }
 
 fn privileged(caller: &Caller) -> bool {

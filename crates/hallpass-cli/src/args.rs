@@ -36,6 +36,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: crate::policy::PolicyCommand,
     },
+    /// The agent: its rules, and what they say of a process
+    Agent {
+        #[command(subcommand)]
+        command: crate::agent::AgentCommand,
+    },
     /// The audit log
     Audit {
         #[command(subcommand)]

@@ -1,6 +1,7 @@
 //! Every command of `hallpass`. Data goes to stdout, words to stderr; 0 is yes or done, 1 is no, 2 is could not
 //! answer; `run` gives its command's own exit code.
 
+mod agent;
 mod args;
 mod audit;
 mod credentials;
@@ -70,6 +71,7 @@ async fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Doctor(options) => doctor::run(&options, printer),
         Command::Why(options) => why::run(&options, printer),
         Command::Policy { command } => policy::run(command, printer).await,
+        Command::Agent { command } => agent::run(command, printer).await,
         Command::Audit {
             command: AuditCommand::Tail(options),
         } => audit::tail(&options, printer).await,

@@ -268,6 +268,7 @@ fn an_explanation_tells_each_fact_and_each_reason() {
         told.skipped[0].reason,
         "exe of process 7 is /usr/bin/app, not /opt/*"
     );
-    assert_eq!(told.facts["exe"], "/usr/bin/app");
-    assert!(told.facts["unit"].starts_with("unknown: "));
+    let facts = held_by(vec![exe("/usr/bin/app")]).told(&caller(33, Some("web"), &[]));
+    assert_eq!(facts["exe"], "/usr/bin/app");
+    assert!(facts["unit"].starts_with("unknown: "));
 }
