@@ -1,11 +1,11 @@
-use crate::callers::Callers;
+use crate::callers::{Callers, Identified};
 use crate::container::ContainerTokens;
 use crate::health::Counters;
 use crate::lease::Leases;
 use crate::machine::{MachineCache, Snapshot};
 use crate::{
-    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, Rules, RulesFile,
-    SessionRequest, SourceError,
+    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, Machine, Rules, RulesFile,
+    SessionRequest, SessionShape, SourceError,
 };
 use hallpass_caller::Caller;
 use hallpass_imds::{HostPolicy, TokenKey};
@@ -101,7 +101,7 @@ impl std::fmt::Debug for Agent {
 impl Entitlement {
     /// The session of `role` that this caller gets.
     pub(crate) fn session(&self, role: &str) -> SessionRequest {
-        SessionRequest::of_role(role)
+        self.shape.request(role, &self.instance)
     }
 }
 
@@ -110,6 +110,9 @@ impl Entitlement {
 pub(crate) struct Entitlement {
     pub(crate) roles: Vec<String>,
     pub(crate) rule: Option<String>,
+    pub(crate) shape: SessionShape,
+    /// Whose sessions they are.
+    pub(crate) instance: String,
     /// Why `roles` is empty.
     pub(crate) reason: String,
 }
@@ -184,15 +187,34 @@ impl Agent {
         self.machines.current(&self.config.source, &self.leases).await
     }
 
-    /// Rule and profile together: a role needs both.
-    pub(crate) fn entitlement(&self, caller: &Caller, profile: &[String]) -> Entitlement {
-        match self.rules().decide(caller) {
-            Decision::Match { roles, rule, .. } => {
+    /// Rule and profile together: a role needs both. Facts about the caller's processes are read only if a rule whose
+    /// other conditions hold asks for them, and count only if these still are the caller's processes afterwards.
+    pub(crate) async fn entitlement(&self, who: &Identified, machine: &Machine) -> Entitlement {
+        let profile = &machine.roles;
+        let rules = self.rules();
+        let decision = match rules.decide_by_kernel(&who.caller) {
+            Some(decision) => decision,
+            None => match self.callers.decide(rules, who).await {
+                Ok(decision) => decision,
+                Err(reason) => {
+                    return Entitlement {
+                        reason,
+                        ..Entitlement::default()
+                    };
+                }
+            },
+        };
+        match decision {
+            Decision::Match {
+                roles, rule, shape, ..
+            } => {
                 let roles: Vec<String> = roles.into_iter().filter(|role| profile.contains(role)).collect();
                 let reason = format!("the instance profile has none of the roles that `{rule}` gives");
                 Entitlement {
                     roles,
                     rule: Some(rule),
+                    shape,
+                    instance: machine.instance_id.clone(),
                     reason,
                 }
             }

@@ -1,5 +1,7 @@
+use crate::{Decision, Evidence, Rules};
 use hallpass_caller::{
-    Caller, CallerError, Proof, ProofCache, SockDiag, TcpOwner, UnixOwner, UserDatabase, process,
+    Caller, CallerError, FactSources, Holder, Namespaces, ProcessFacts, Proof, ProofCache, SockDiag,
+    TcpOwner, UnixOwner, UserDatabase, process,
 };
 use std::fs;
 use std::net::SocketAddr;
@@ -13,6 +15,10 @@ use tokio::sync::Semaphore;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Walks over `/proc` at the same time: someone who opens many connections must not occupy the whole machine.
 const WALKS_MAX: usize = 2;
+/// Decisions that read facts at the same time: hashing a program or asking a container runtime takes its time.
+const READINGS_MAX: usize = 4;
+/// How long one may take. Later it is refused; what it read is remembered for the next.
+const READING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Both ends of a TCP connection, and who can be asked about it.
 #[derive(Debug, Clone)]
@@ -20,11 +26,18 @@ pub(crate) struct TcpEnds {
     pub(crate) diag: Arc<SockDiag>,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
+    /// Where the peer connected to, when the packet filter brought it here instead.
+    pub(crate) original: Option<SocketAddr>,
 }
 
 impl TcpEnds {
     pub(crate) fn owner(&self) -> Result<TcpOwner, CallerError> {
-        self.diag.tcp_owner(self.peer, self.local)
+        self.diag.tcp_owner(self.peer, self.other())
+    }
+
+    /// What the peer's own socket has as its other end.
+    fn other(&self) -> SocketAddr {
+        self.original.unwrap_or(self.local)
     }
 
     /// What a session token is bound to. The control group tells two services of one user apart.
@@ -38,9 +51,41 @@ impl TcpEnds {
     }
 }
 
+/// A caller, and the processes that facts about it can be read of.
+#[derive(Debug, Clone)]
+pub(crate) struct Identified {
+    pub(crate) caller: Caller,
+    /// Every process that holds the connection; empty when that was not looked for.
+    processes: Vec<Holder>,
+    /// How to tell afterwards that all of this still holds.
+    standing: Standing,
+}
+
+#[derive(Debug, Clone)]
+enum Standing {
+    /// A TCP connection and who was proven to hold it.
+    Proven(TcpEnds, Arc<Proof>),
+    /// The process itself.
+    Process,
+}
+
+impl Identified {
+    fn still_stands(&self) -> bool {
+        match &self.standing {
+            Standing::Proven(ends, proof) => proof.still_stands(&ends.diag, ends.peer, ends.other()),
+            Standing::Process => self.processes.iter().all(|seen| {
+                process(seen.pid).is_ok_and(|now| now.start_time == seen.start_time && now.exe == seen.exe)
+            }),
+        }
+    }
+}
+
 /// Turns the kernel's facts into a [`Caller`].
 #[derive(Debug)]
 pub(crate) struct Callers {
+    sources: Arc<FactSources>,
+    namespaces: Arc<Namespaces>,
+    readings: Arc<Semaphore>,
     proofs: Arc<ProofCache>,
     walks: Semaphore,
     users: Mutex<Option<Users>>,
@@ -56,6 +101,9 @@ struct Users {
 impl Default for Callers {
     fn default() -> Self {
         Self {
+            sources: Arc::default(),
+            namespaces: Arc::default(),
+            readings: Arc::new(Semaphore::new(READINGS_MAX)),
             proofs: Arc::default(),
             walks: Semaphore::new(WALKS_MAX),
             users: Mutex::default(),
@@ -65,65 +113,144 @@ impl Default for Callers {
 
 impl Callers {
     /// The caller behind a TCP connection, proven: every process that holds the socket has the creator's uid.
-    pub(crate) async fn proven(&self, ends: &TcpEnds) -> Result<Caller, CallerError> {
-        if let Some(proof) = self.proofs.known(&ends.diag, ends.peer, ends.local) {
-            return Ok(self.of_proof(&proof));
+    pub(crate) async fn proven(&self, ends: &TcpEnds) -> Result<Identified, CallerError> {
+        if let Some(proof) = self.proofs.known(&ends.diag, ends.peer, ends.other()) {
+            return Ok(self.of_proof(ends, proof));
         }
         let Ok(_permit) = self.walks.acquire().await else {
             return Err(CallerError::NoHolder);
         };
         let (proofs, walked) = (Arc::clone(&self.proofs), ends.clone());
-        let walk = tokio::task::spawn_blocking(move || proofs.prove(&walked.diag, walked.peer, walked.local));
+        let walk =
+            tokio::task::spawn_blocking(move || proofs.prove(&walked.diag, walked.peer, walked.other()));
         let proof = walk.await.unwrap_or(Err(CallerError::NoHolder))?;
-        Ok(self.of_proof(&proof))
+        Ok(self.of_proof(ends, proof))
     }
 
     /// The caller by the creator of its socket alone, with the groups a login would have.
-    pub(crate) fn by_creator(&self, ends: &TcpEnds) -> Result<Caller, CallerError> {
+    pub(crate) fn by_creator(&self, ends: &TcpEnds) -> Result<Identified, CallerError> {
         let owner = ends.owner()?;
         let gids = self.database().login_groups(owner.uid);
-        Ok(self.caller(owner.uid, gids, u64::from(owner.inode), owner.cgroup_id))
+        Ok(Identified {
+            caller: self.caller(owner.uid, gids, u64::from(owner.inode), owner.cgroup_id),
+            processes: Vec::new(),
+            standing: Standing::Process,
+        })
+    }
+
+    /// The connection with the network namespace its peer is in, if that is not the listener's and can be told.
+    pub(crate) async fn located(&self, ends: TcpEnds) -> TcpEnds {
+        if !matches!(ends.owner(), Err(CallerError::NoSuchSocket)) {
+            return ends;
+        }
+        let Ok(_permit) = self.walks.acquire().await else {
+            return ends;
+        };
+        let (namespaces, sought) = (Arc::clone(&self.namespaces), ends.clone());
+        let walk =
+            tokio::task::spawn_blocking(move || namespaces.find(&sought.diag, sought.peer, sought.other()));
+        match walk.await {
+            Ok(Ok(diag)) => TcpEnds { diag, ..ends },
+            _ => ends,
+        }
+    }
+
+    /// Decides with facts about the caller's processes.
+    ///
+    /// # Errors
+    /// Why they do not count: it took too long, or these are not the caller's processes any more.
+    pub(crate) async fn decide(&self, rules: Arc<Rules>, who: &Identified) -> Result<Decision, String> {
+        self.read(who, move |who, evidence| rules.decide(&who.caller, evidence))
+            .await
+    }
+
+    /// Runs `work` with evidence about the caller, where blocking is allowed.
+    ///
+    /// # Errors
+    /// As of [`Self::decide`].
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        who: &Identified,
+        work: impl FnOnce(&Identified, &Evidence) -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let (sources, database, who) = (Arc::clone(&self.sources), self.database(), who.clone());
+        let readings = Arc::clone(&self.readings);
+        let reading = async move {
+            let permit = readings.acquire_owned().await.ok()?;
+            let task = tokio::task::spawn_blocking(move || {
+                // Held by the reading, not by who waits for it: one that hangs is not started again and again.
+                let _permit = permit;
+                let evidence = evidence(&who, &sources, &database);
+                let result = work(&who, &evidence);
+                who.still_stands().then_some(result)
+            });
+            task.await.ok()?
+        };
+        match tokio::time::timeout(READING_TIMEOUT, reading).await {
+            Ok(Some(result)) => Ok(result),
+            Ok(None) => Err("the caller's processes changed during the request".to_owned()),
+            Err(_) => Err("the facts about the caller could not be read in time".to_owned()),
+        }
     }
 
     /// A caller of which only the uid is known, with the groups a login would have.
-    pub(crate) fn of_uid(&self, uid: u32) -> Caller {
+    pub(crate) fn of_uid(&self, uid: u32) -> Identified {
         let gids = self.database().login_groups(uid);
-        self.caller(uid, gids, 0, None)
+        Identified {
+            caller: self.caller(uid, gids, 0, None),
+            processes: Vec::new(),
+            standing: Standing::Process,
+        }
     }
 
     /// The caller behind a unix connection.
-    pub(crate) fn of_unix(&self, owner: &UnixOwner) -> Caller {
+    pub(crate) fn of_unix(&self, owner: &UnixOwner) -> Identified {
         let mut gids = vec![owner.gid];
         gids.extend(owner.groups.iter().copied().filter(|gid| *gid != owner.gid));
         let mut caller = self.caller(owner.uid, gids, 0, None);
-        // The number is believed only while the handle says that it still is that process.
+        let mut processes = Vec::new();
+        // The number is believed only while the handle says that it still is that process. A kernel without such
+        // handles (before 6.5) leaves the process unknown: rules about more than user and group do not match then.
         if let Some(pidfd) = &owner.pidfd
             && let Ok(found) = process(owner.pid)
             && pid_of(pidfd.as_raw_fd()) == Some(owner.pid)
         {
             caller.pid = Some(owner.pid);
-            caller.exe = found.exe;
+            caller.exe = found.exe.clone();
+            processes.push(found);
         }
-        caller
+        Identified {
+            caller,
+            processes,
+            standing: Standing::Process,
+        }
     }
 
     /// The caller that process `pid` would be.
-    pub(crate) fn of_process(&self, pid: u32) -> Result<Caller, CallerError> {
+    pub(crate) fn of_process(&self, pid: u32) -> Result<Identified, CallerError> {
         let found = process(pid)?;
         let mut gids = vec![found.gid];
         gids.extend(found.groups.iter().copied().filter(|gid| *gid != found.gid));
         let mut caller = self.caller(found.uid, gids, 0, None);
         caller.pid = Some(pid);
-        caller.exe = found.exe;
-        Ok(caller)
+        caller.exe = found.exe.clone();
+        Ok(Identified {
+            caller,
+            processes: vec![found],
+            standing: Standing::Process,
+        })
     }
 
-    fn of_proof(&self, proof: &Proof) -> Caller {
+    fn of_proof(&self, ends: &TcpEnds, proof: Arc<Proof>) -> Identified {
         let owner = &proof.owner;
         let mut caller = self.caller(owner.uid, proof.gids(), u64::from(owner.inode), owner.cgroup_id);
         caller.pid = proof.only_holder().map(|holder| holder.pid);
         caller.exe = proof.only_holder().and_then(|holder| holder.exe.clone());
-        caller
+        Identified {
+            caller,
+            processes: proof.holders.clone(),
+            standing: Standing::Proven(ends.clone(), proof),
+        }
     }
 
     fn caller(&self, uid: u32, gids: Vec<u32>, inode: u64, cgroup_id: Option<u64>) -> Caller {
@@ -167,6 +294,20 @@ impl Callers {
         });
         database
     }
+}
+
+fn evidence(who: &Identified, sources: &Arc<FactSources>, database: &UserDatabase) -> Evidence {
+    let processes: Vec<ProcessFacts> = who
+        .processes
+        .iter()
+        .map(|process| ProcessFacts::of(process, sources))
+        .collect();
+    let gids = processes.iter().flat_map(ProcessFacts::gids);
+    let groups = gids
+        .filter_map(|gid| database.group_name(*gid))
+        .map(str::to_owned)
+        .collect();
+    Evidence { processes, groups }
 }
 
 fn stamps() -> [(u64, i64, i64); 2] {

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -168,6 +169,19 @@ impl Client {
     pub async fn explain(&self, pid: Option<u32>) -> Result<Explanation, ClientError> {
         let query = pid.map(|pid| format!("?pid={pid}")).unwrap_or_default();
         self.ask("GET", &format!("/v1/explain{query}")).await
+    }
+
+    /// The same about whoever is at `local` of a TCP connection to `peer`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn explain_connection(
+        &self,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> Result<Explanation, ClientError> {
+        self.ask("GET", &format!("/v1/explain?connection={local}-{peer}"))
+            .await
     }
 
     /// The machine.

@@ -1,7 +1,7 @@
 use crate::callers::TcpEnds;
 use crate::{Agent, Shutdown, SockDiag, metadata, socket};
 use bytes::Bytes;
-use hallpass_caller::unix_owner;
+use hallpass_caller::{original_destination, unix_owner};
 use hallpass_imds::ImdsResponse;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
@@ -117,6 +117,7 @@ pub(crate) async fn serve_tcp(
             diag: Arc::clone(&diag),
             peer,
             local,
+            original: original_destination(&stream, local),
         };
         // Callers nobody knows share one budget; each of their requests is refused with a reason on record.
         let uid = ends.owner().map_or(u32::MAX, |owner| owner.uid);
@@ -127,6 +128,7 @@ pub(crate) async fn serve_tcp(
         let (agent, shutdown) = (Arc::clone(&agent), shutdown.clone());
         tokio::spawn(async move {
             let _held = (permit, counted);
+            let ends = agent.callers.located(ends).await;
             serve(stream, shutdown, |request| {
                 let (agent, ends) = (Arc::clone(&agent), ends.clone());
                 async move {

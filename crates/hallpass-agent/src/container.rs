@@ -110,7 +110,8 @@ async fn credentials(
     } else {
         agent.callers.by_creator(ends)
     };
-    let caller = caller.map_err(|error| refuse(ContainerError::NotAllowed, unknown, error.to_string()))?;
+    let who = caller.map_err(|error| refuse(ContainerError::NotAllowed, unknown, error.to_string()))?;
+    let caller = &who.caller;
     let with_caller = |mut refusal: Refusal| {
         refusal.caller = Some(caller.clone());
         refusal
@@ -150,7 +151,7 @@ async fn credentials(
     let machine = agent.machine().await;
     let machine =
         machine.map_err(|error| with_role(refuse(ContainerError::Unavailable, away, error.to_string())))?;
-    let entitled = agent.entitlement(&caller, &machine.machine.roles);
+    let entitled = agent.entitlement(&who, &machine.machine).await;
     if !entitled.roles.contains(&role) {
         let told = "no rule of this machine gives this role to this process";
         return Err(with_role(refuse(
@@ -172,7 +173,7 @@ async fn credentials(
                 access_key_id: lease.issued.access_key_id.clone(),
                 expires_at: lease.issued.expires_at,
             },
-            caller: Some(facts(&caller)),
+            caller: Some(facts(caller)),
             door: AuditDoor::Container,
             peer: ends.peer.to_string(),
             rule: entitled.rule,

@@ -57,8 +57,8 @@ impl Agent {
         let Ok(machine) = self.machine().await else {
             return false;
         };
-        let caller = self.callers.of_uid(uid);
-        !self.entitlement(&caller, &machine.machine.roles).roles.is_empty()
+        let who = self.callers.of_uid(uid);
+        !self.entitlement(&who, &machine.machine).await.roles.is_empty()
     }
 
     /// Serves `/healthz`, `/readyz` and `/metrics` (Prometheus's text form) until `shutdown`. Nothing in them is secret,

@@ -15,6 +15,8 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 /// A lease nobody asked for this long is not renewed ahead any more.
 const IDLE_SECONDS: i64 = 2 * 60 * 60;
+/// Leases kept at most. Templates can make one for each process: beyond this the one longest unasked for goes.
+const LEASES_MAX: usize = 4096;
 /// Uids remembered per lease, for the status page.
 const UIDS_MAX: usize = 256;
 
@@ -94,11 +96,10 @@ impl Leases {
         session: &SessionRequest,
         least: i64,
     ) -> Result<Arc<Lease>, LeaseError> {
-        let slot = Arc::clone(lock(&self.slots).entry(session.clone()).or_default());
         let now = self.clock.now();
+        let slot = self.slot(session, now);
         let enough = {
-            let mut state = lock(&slot.state);
-            state.used_at = Some(now);
+            let state = lock(&slot.state);
             state
                 .lease
                 .clone()
@@ -128,6 +129,24 @@ impl Leases {
             (Some(lease), Err(_)) if lease.left(now) > 0 => Ok(lease),
             (_, Err(error)) => Err(error.into()),
         }
+    }
+
+    /// The slot of `session`, with room made for it.
+    fn slot(&self, session: &SessionRequest, now: UnixSeconds) -> Arc<Slot> {
+        let mut slots = lock(&self.slots);
+        if slots.len() >= LEASES_MAX && !slots.contains_key(session) {
+            let idlest = slots
+                .iter()
+                .min_by_key(|(_, slot)| lock(&slot.state).used_at)
+                .map(|(session, _)| session.clone());
+            if let Some(idlest) = idlest {
+                slots.remove(&idlest);
+            }
+        }
+        let slot = Arc::clone(slots.entry(session.clone()).or_default());
+        // Said here and not by the caller: a slot without a time would be the first to go.
+        lock(&slot.state).used_at = Some(now);
+        slot
     }
 
     /// Starts renewing every lease that is due and still asked for.

@@ -35,7 +35,7 @@ pub use agent::{Agent, AgentConfig, RulesSource};
 pub use audit::{AgentEvent, AuditDoor, AuditSink, CallerFacts, EventOutcome, NoAudit};
 pub use clock::{SystemClock, SystemEntropy};
 pub use hallpass_caller::{Caller, CallerError, SockDiag};
-pub use rules::{Decision, Explanation, NoMatch, RuleReport, Rules};
+pub use rules::{Decision, Evidence, Explanation, NoMatch, RuleReport, Rules, SessionShape};
 pub use rules_file::{RulesFile, RulesFileError};
 pub use rules_parse::{RulesError, RulesProblem};
 pub use shutdown::{Shutdown, ShutdownTrigger};

@@ -244,9 +244,9 @@ async fn entitle(agent: &Arc<Agent>, ends: &TcpEnds, machine: &Snapshot) -> (Opt
         agent.callers.by_creator(ends)
     };
     match caller {
-        Ok(caller) => {
-            let entitled = agent.entitlement(&caller, &machine.machine.roles);
-            (Some(caller), entitled)
+        Ok(who) => {
+            let entitled = agent.entitlement(&who, &machine.machine).await;
+            (Some(who.caller), entitled)
         }
         Err(error) => (
             None,

@@ -1,6 +1,17 @@
+mod conditions;
+mod glob;
+mod shape;
+
+pub use conditions::Evidence;
+pub(crate) use conditions::{Condition, Key, Want, values};
+pub(crate) use glob::Glob;
+pub use shape::SessionShape;
+pub(crate) use shape::{NAME_CHARACTERS, Piece, Template, Variable, is_name, is_tag};
+
 use crate::rules_parse::{RulesError, parse};
 use hallpass_caller::Caller;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Who may have which roles: an ordered list, first match wins, no match means none.
 ///
@@ -9,12 +20,25 @@ use serde::{Deserialize, Serialize};
 /// name = "web"                    # optional, for explanations and audit
 /// user = ["www-data", "nginx"]    # or uid = 33; one value or a list of them
 /// group = "adm"                   # or gid = 4; every key given must hold
+/// unit = "web@*.service"          # of the system manager; slice = "web.slice", cgroup = "/web.slice/**"
+/// exe = "/opt/web/bin/*"          # also exe_sha256 = "…", ancestor = "/usr/sbin/cron"
+/// not = { unit = "web@test.service" }
 /// roles = ["app_server"]          # the first is the one the metadata service shows
+/// session_name = "{unit}"         # also source_identity, tags = { team = "x" }, policy, duration = "1h"
+///
+/// [[rule]]
+/// uid = 0
+/// image = "shop/web:*"            # also container = "5a3bde0aa63e", label = "team=a", container_name, pod, namespace
+/// roles = ["shop"]
 ///
 /// [[rule]]
 /// everyone = true                 # a rule without any condition must say so
 /// roles = ["guest"]
 /// ```
+///
+/// In patterns `?` is one character and `*` any number. In the paths of `exe`, `ancestor` and `cgroup` neither is a
+/// slash, and `**` is anything. A rule that asks what is not known of the caller does not match, whether it wants it or
+/// rules it out. Where several processes hold the caller's connection, each must satisfy the rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
     pub(crate) rules: Vec<Rule>,
@@ -23,11 +47,11 @@ pub struct Rules {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Rule {
     pub(crate) name: Option<String>,
-    pub(crate) users: Option<Vec<String>>,
-    pub(crate) uids: Option<Vec<u32>>,
-    pub(crate) groups: Option<Vec<String>>,
-    pub(crate) gids: Option<Vec<u32>>,
+    /// In the order of their cost.
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) not: Vec<Condition>,
     pub(crate) roles: Vec<String>,
+    pub(crate) shape: SessionShape,
 }
 
 /// What the rules say about a caller.
@@ -41,6 +65,8 @@ pub enum Decision {
         index: usize,
         /// Its name, or `rule 1` by its place counted from 1.
         rule: String,
+        /// How it shapes the session, with what is known of the caller filled in.
+        shape: SessionShape,
     },
     /// None does.
     NoMatch(NoMatch),
@@ -73,6 +99,9 @@ pub struct Explanation {
     pub available: Vec<String>,
     /// The rules before it, and why each did not match.
     pub skipped: Vec<RuleReport>,
+    /// What is known of the caller, by the names rules use; [`Rules::explain`] leaves it empty.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
 }
 
 impl Rules {
@@ -88,9 +117,13 @@ impl Rules {
     #[must_use]
     pub fn only(uid: u32, roles: &[&str]) -> Self {
         let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        let condition = Condition {
+            key: Key::Uid,
+            want: Want::Numbers(vec![uid]),
+        };
         Self {
             rules: vec![Rule {
-                uids: Some(vec![uid]),
+                conditions: vec![condition],
                 roles,
                 ..Rule::default()
             }],
@@ -109,60 +142,77 @@ impl Rules {
         self.rules.is_empty()
     }
 
-    /// Decides: the first rule all of whose conditions hold.
+    /// Decides: the first rule all of whose conditions hold. Reads facts as rules ask for them, and blocks meanwhile.
     #[must_use]
-    pub fn decide(&self, caller: &Caller) -> Decision {
-        match self.rules.iter().position(|rule| rule.unmet(caller).is_none()) {
-            Some(index) => {
-                let rule = &self.rules[index];
-                Decision::Match {
-                    roles: rule.roles.clone(),
-                    index,
-                    rule: rule.label(index),
+    pub fn decide(&self, caller: &Caller, evidence: &Evidence) -> Decision {
+        let mut reasons = Vec::new();
+        for (index, rule) in self.rules.iter().enumerate() {
+            match rule.judge(caller, evidence) {
+                Ok(shape) => {
+                    return Decision::Match {
+                        roles: rule.roles.clone(),
+                        index,
+                        rule: rule.label(index),
+                        shape,
+                    };
                 }
+                Err(reason) => reasons.push(RuleReport {
+                    rule: rule.label(index),
+                    reason,
+                }),
             }
-            None => Decision::NoMatch(NoMatch {
-                reasons: self.unmatched(caller),
-            }),
         }
+        Decision::NoMatch(NoMatch { reasons })
+    }
+
+    /// The decision, if the kernel's word about the caller is enough for it: nothing is read.
+    #[must_use]
+    pub fn decide_by_kernel(&self, caller: &Caller) -> Option<Decision> {
+        let nothing = Evidence::default();
+        for rule in &self.rules {
+            let mut kernel = rule
+                .conditions
+                .iter()
+                .filter(|condition| condition.key.is_kernel());
+            if kernel.any(|condition| condition.unmet(caller, &nothing).is_some()) {
+                continue;
+            }
+            if rule.reads_processes() {
+                return None;
+            }
+            if rule.judge(caller, &nothing).is_ok() {
+                break;
+            }
+        }
+        Some(self.decide(caller, &nothing))
     }
 
     /// Spells the decision out. `profile` is what the machine's instance profile holds.
     #[must_use]
-    pub fn explain(&self, caller: &Caller, profile: &[String]) -> Explanation {
-        let skipped = self.unmatched(caller);
-        match self.decide(caller) {
-            Decision::Match { roles, rule, .. } => {
-                let available = roles
-                    .iter()
-                    .filter(|role| profile.contains(role))
-                    .cloned()
-                    .collect();
-                Explanation {
-                    matched: Some(rule),
-                    roles,
-                    available,
-                    skipped,
-                }
+    pub fn explain(&self, caller: &Caller, evidence: &Evidence, profile: &[String]) -> Explanation {
+        let (matched, roles, skipped) = match self.decide(caller, evidence) {
+            Decision::Match {
+                roles, rule, index, ..
+            } => {
+                let before = Self {
+                    rules: self.rules.iter().take(index).cloned().collect(),
+                };
+                let skipped = match before.decide(caller, evidence) {
+                    Decision::NoMatch(no) => no.reasons,
+                    Decision::Match { .. } => Vec::new(),
+                };
+                (Some(rule), roles, skipped)
             }
-            Decision::NoMatch(_) => Explanation {
-                matched: None,
-                roles: Vec::new(),
-                available: Vec::new(),
-                skipped,
-            },
+            Decision::NoMatch(no) => (None, Vec::new(), no.reasons),
+        };
+        let available = roles.iter().filter(|role| profile.contains(role)).cloned();
+        Explanation {
+            available: available.collect(),
+            matched,
+            roles,
+            skipped,
+            facts: BTreeMap::new(),
         }
-    }
-
-    /// The rules before the first match, each with what does not hold.
-    fn unmatched(&self, caller: &Caller) -> Vec<RuleReport> {
-        let reports = self.rules.iter().enumerate().map_while(|(index, rule)| {
-            rule.unmet(caller).map(|reason| RuleReport {
-                rule: rule.label(index),
-                reason,
-            })
-        });
-        reports.collect()
     }
 }
 
@@ -171,39 +221,59 @@ impl Rule {
         self.name.clone().unwrap_or_else(|| format!("rule {}", index + 1))
     }
 
-    /// The first condition that does not hold.
-    fn unmet(&self, caller: &Caller) -> Option<String> {
-        let is = caller.user.as_deref().unwrap_or("without a name");
-        if let Some(users) = &self.users
-            && !users.iter().any(|user| caller.user.as_ref() == Some(user))
-        {
-            return Some(format!("user is {is}, not {}", users.join(" or ")));
+    fn reads_processes(&self) -> bool {
+        let reads = |condition: &Condition| !condition.key.is_kernel();
+        // Whom `not` leaves out by group has to be asked of each process.
+        let excludes = |condition: &Condition| !matches!(condition.key, Key::User | Key::Uid);
+        self.conditions.iter().any(reads) || self.not.iter().any(excludes) || self.shape.reads_processes()
+    }
+
+    /// The session it shapes, or the first condition that does not hold.
+    fn judge(&self, caller: &Caller, evidence: &Evidence) -> Result<SessionShape, String> {
+        let unmet = self
+            .conditions
+            .iter()
+            .find_map(|condition| condition.unmet(caller, evidence));
+        let excluded = || {
+            self.not
+                .iter()
+                .find_map(|condition| condition.not_ruled_out(caller, evidence))
+        };
+        match unmet.or_else(excluded) {
+            Some(reason) => Err(reason),
+            None => self.shape.filled(caller, evidence),
         }
-        if let Some(uids) = &self.uids
-            && !uids.contains(&caller.uid)
-        {
-            return Some(format!("uid is {}, not {}", caller.uid, numbers(uids)));
-        }
-        if let Some(groups) = &self.groups
-            && !groups.iter().any(|group| caller.groups.contains(group))
-        {
-            return Some(format!("the caller is not in group {}", groups.join(" or ")));
-        }
-        if let Some(gids) = &self.gids
-            && !gids.iter().any(|gid| caller.gids.contains(gid))
-        {
-            return Some(format!("the caller is not in group number {}", numbers(gids)));
-        }
-        None
     }
 }
 
-fn numbers(numbers: &[u32]) -> String {
-    numbers
-        .iter()
-        .map(u32::to_string)
-        .collect::<Vec<_>>()
-        .join(" or ")
+impl Evidence {
+    /// Every fact by the name rules use, or why it is not known. Reads all of them, which may take seconds.
+    #[must_use]
+    pub fn told(&self, caller: &Caller) -> BTreeMap<String, String> {
+        let mut told = BTreeMap::from([("uid".to_owned(), caller.uid.to_string())]);
+        let numbers: Vec<String> = caller.gids.iter().map(u32::to_string).collect();
+        told.insert("gid".to_owned(), numbers.join(", "));
+        told.insert("group".to_owned(), caller.groups.join(", "));
+        told.insert(
+            "user".to_owned(),
+            caller.user.clone().unwrap_or_else(|| "without a name".to_owned()),
+        );
+        for process in &self.processes {
+            for key in Key::ALL.into_iter().filter(|key| !key.is_kernel()) {
+                let value = match values(key, process) {
+                    Ok(values) if values.is_empty() => "none".to_owned(),
+                    Ok(values) => values.join(", "),
+                    Err(unknown) => format!("unknown: {unknown}"),
+                };
+                let name = match self.processes.len() {
+                    1 => key.name().to_owned(),
+                    _ => format!("{} of process {}", key.name(), process.pid()),
+                };
+                told.insert(name, value);
+            }
+        }
+        told
+    }
 }
 
 #[cfg(test)]

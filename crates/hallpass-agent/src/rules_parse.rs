@@ -1,4 +1,7 @@
-use crate::rules::{Rule, Rules};
+mod conditions;
+mod shape;
+
+use crate::rules::{Key, Rule, Rules};
 use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
@@ -36,7 +39,9 @@ impl fmt::Display for RulesError {
     }
 }
 
-const KEYS: &str = "name, user, uid, group, gid, everyone, roles";
+const KEYS: &str = "name, user, uid, group, gid, unit, slice, cgroup, container, exe, exe_sha256, ancestor, image, label, \
+                    container_name, pod, namespace, not, everyone, roles, session_name, source_identity, tags, policy, \
+                    duration";
 /// IAM's limit for a role name.
 const ROLE_NAME_CHARACTERS_MAX: usize = 64;
 
@@ -116,12 +121,19 @@ impl Reader<'_> {
         let mut everyone = false;
         let mut has_roles = false;
         for (key, value) in table {
-            match key.get_ref().as_ref() {
+            let name = key.get_ref().as_ref();
+            if let Some(known) = Key::named(name) {
+                rule.conditions.extend(self.condition(known, key, value));
+                continue;
+            }
+            match name {
                 "name" => rule.name = self.texts(key, value).into_iter().next(),
-                "user" => rule.users = Some(self.texts(key, value)),
-                "group" => rule.groups = Some(self.texts(key, value)),
-                "uid" => rule.uids = Some(self.ids(key, value)),
-                "gid" => rule.gids = Some(self.ids(key, value)),
+                "not" => rule.not = self.exclusion(value),
+                "session_name" => rule.shape.session_name = self.session_name(key, value),
+                "source_identity" => rule.shape.source_identity = self.session_name(key, value),
+                "tags" => rule.shape.tags = self.tags(value),
+                "policy" => rule.shape.policy = self.policy(value),
+                "duration" => rule.shape.duration_seconds = self.duration(value),
                 "everyone" => match value.get_ref().as_bool() {
                     Some(true) => everyone = true,
                     _ => self.problem(
@@ -136,21 +148,39 @@ impl Reader<'_> {
                 other => self.problem(key.span(), format!("unknown key `{other}`: a rule knows {KEYS}")),
             }
         }
-        let conditions =
-            rule.users.is_some() || rule.uids.is_some() || rule.groups.is_some() || rule.gids.is_some();
-        if !conditions && !everyone {
-            self.problem(
-                span.clone(),
-                "the rule has no condition: name a user, uid, group or gid, or say everyone = true",
-            );
-        }
-        if conditions && everyone {
-            self.problem(span.clone(), "`everyone` contradicts the rule's other conditions");
-        }
+        rule.conditions.sort_by_key(|condition| condition.key);
+        self.judge_conditions(&span, table, everyone);
         if !has_roles {
             self.problem(span, "the rule gives no `roles`");
         }
         rule
+    }
+
+    /// A rule must say whom it means: what a process is made of says that only together with whose it is.
+    fn judge_conditions(&mut self, span: &Range<usize>, table: &DeTable<'_>, everyone: bool) {
+        let named: Vec<_> = table
+            .keys()
+            .filter_map(|key| Some((Key::named(key.get_ref())?, key.span())))
+            .collect();
+        if named.is_empty() && !everyone {
+            self.problem(
+                span.clone(),
+                "the rule has no condition: name a user, uid, group, gid or unit, or say everyone = true",
+            );
+        }
+        if !named.is_empty() && everyone {
+            self.problem(span.clone(), "`everyone` contradicts the rule's other conditions");
+        }
+        if named.iter().all(|(key, _)| !key.identifies())
+            && let Some((key, at)) = named.first()
+        {
+            let message = format!(
+                "`{}` alone does not say whose process it is, and any user may start one: name a user, uid, group, gid, \
+                 unit, slice or cgroup too",
+                key.name()
+            );
+            self.problem(at.clone(), message);
+        }
     }
 
     fn roles(&mut self, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Vec<String> {

@@ -8,11 +8,15 @@
 //! | `GET /v1/machine` | the machine, as the metadata service shows it to everyone |
 //! | `GET /v1/status` | [`AgentStatus`]; of leases only those the peer may have, unless it is root or the agent's user |
 //! | `GET /v1/explain[?pid=N]` | [`crate::Explanation`] for the peer, or for a process of the peer's own user (root: any) |
+//! | `GET /v1/explain?connection=LOCAL-PEER` | the same for the process at `LOCAL` of a TCP connection to `PEER`, addresses with ports |
 //!
 //! The peer is who the kernel says connected (`SO_PEERCRED`, `SO_PEERGROUPS`). A refusal is
 //! `{"error":"…","request_id":"…"}` with 403, 404 or 503.
 
-use crate::agent::facts;
+mod explain;
+
+use crate::agent::{Entitlement, facts};
+use crate::callers::Identified;
 use crate::connection::{Incoming, serve_unix};
 use crate::lease::IMDS_LEFT_SECONDS_MIN;
 use crate::{Agent, AgentEvent, AgentStatus, AuditDoor, EventOutcome, Shutdown};
@@ -44,28 +48,27 @@ pub(crate) async fn respond(agent: &Arc<Agent>, owner: &UnixOwner, incoming: &In
     let Ok(path) = normalize(&incoming.target) else {
         return error(400, "the path is not valid", incoming);
     };
-    let caller = agent.callers.of_unix(owner);
+    let who = agent.callers.of_unix(owner);
     let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
     match (incoming.method.as_str(), segments.as_slice()) {
-        ("GET", ["v1", "status"]) => status(agent, &caller).await,
-        ("GET", ["v1", "explain"]) => explain(agent, &caller, incoming).await,
+        ("GET", ["v1", "status"]) => status(agent, &who).await,
+        ("GET", ["v1", "explain"]) => explain::respond(agent, &who, incoming).await,
         ("GET", ["v1", "machine"]) => match agent.machine().await {
             Ok(machine) => answer(&machine.machine),
             Err(source) => error(503, &source.to_string(), incoming),
         },
         ("GET", ["v1", "roles"]) => match agent.machine().await {
-            Ok(machine) => {
-                answer(&json!({ "roles": agent.entitlement(&caller, &machine.machine.roles).roles }))
-            }
+            Ok(machine) => answer(&json!({ "roles": agent.entitlement(&who, &machine.machine).await.roles })),
             Err(source) => error(503, &source.to_string(), incoming),
         },
-        ("GET", ["v1", "credentials", role]) => credentials(agent, &caller, role, incoming).await,
-        ("POST", ["v1", "container-token", role]) => container_token(agent, &caller, role, incoming).await,
+        ("GET", ["v1", "credentials", role]) => credentials(agent, &who, role, incoming).await,
+        ("POST", ["v1", "container-token", role]) => container_token(agent, &who, role, incoming).await,
         _ => error(404, "there is nothing at this path", incoming),
     }
 }
 
-async fn credentials(agent: &Arc<Agent>, caller: &Caller, role: &str, incoming: &Incoming) -> ImdsResponse {
+async fn credentials(agent: &Arc<Agent>, who: &Identified, role: &str, incoming: &Incoming) -> ImdsResponse {
+    let caller = &who.caller;
     let refuse = |status: u16, told: String, reason: String| async move {
         record(
             agent,
@@ -84,7 +87,7 @@ async fn credentials(agent: &Arc<Agent>, caller: &Caller, role: &str, incoming: 
         Ok(machine) => machine,
         Err(source) => return refuse(503, source.to_string(), source.to_string()).await,
     };
-    let entitled = agent.entitlement(caller, &machine.machine.roles);
+    let entitled = agent.entitlement(who, &machine.machine).await;
     if !entitled.roles.iter().any(|allowed| allowed == role) {
         // Whether the role exists is not the caller's to know.
         let told = "no rule gives you this role on this machine".to_owned();
@@ -115,15 +118,16 @@ async fn credentials(agent: &Arc<Agent>, caller: &Caller, role: &str, incoming: 
 
 async fn container_token(
     agent: &Arc<Agent>,
-    caller: &Caller,
+    who: &Identified,
     role: &str,
     incoming: &Incoming,
 ) -> ImdsResponse {
+    let caller = &who.caller;
     let machine = match agent.machine().await {
         Ok(machine) => machine,
         Err(source) => return error(503, &source.to_string(), incoming),
     };
-    let entitled = agent.entitlement(caller, &machine.machine.roles);
+    let entitled = agent.entitlement(who, &machine.machine).await;
     if !entitled.roles.iter().any(|allowed| allowed == role) {
         let outcome = EventOutcome::Refused {
             role: Some(role.to_owned()),
@@ -135,15 +139,16 @@ async fn container_token(
     answer(&json!({ "token": agent.container_token(role, caller.uid).expose() }))
 }
 
-async fn status(agent: &Arc<Agent>, caller: &Caller) -> ImdsResponse {
+async fn status(agent: &Arc<Agent>, who: &Identified) -> ImdsResponse {
+    let caller = &who.caller;
     // Being asked counts as a look, so that the first status of an idle agent is not empty.
     let machine = agent.machine().await;
     let mut status: AgentStatus = agent.status();
     if !privileged(caller) {
-        let profile = machine
-            .map(|machine| machine.machine.roles.clone())
-            .unwrap_or_default();
-        let entitled = agent.entitlement(caller, &profile);
+        let entitled = match machine {
+            Ok(machine) => agent.entitlement(who, &machine.machine).await,
+            Err(_) => Entitlement::default(),
+        };
         status.leases.retain(|lease| entitled.roles.contains(&lease.role));
         status
             .leases
@@ -155,37 +160,6 @@ async fn status(agent: &Arc<Agent>, caller: &Caller) -> ImdsResponse {
             .map(|_| "the newest rules file is not in force".to_owned());
     }
     answer(&status)
-}
-
-async fn explain(agent: &Arc<Agent>, caller: &Caller, incoming: &Incoming) -> ImdsResponse {
-    let profile = agent
-        .machine()
-        .await
-        .map(|machine| machine.machine.roles.clone())
-        .unwrap_or_default();
-    let query = incoming.target.split_once('?').map(|(_, query)| query);
-    let subject = match query.and_then(|query| query.strip_prefix("pid=")) {
-        None => Ok(caller.clone()),
-        Some(pid) => match pid.parse().map(|pid| agent.callers.of_process(pid)) {
-            Ok(Ok(subject)) if privileged(caller) || subject.uid == caller.uid => Ok(subject),
-            Ok(Ok(_)) => Err((403, "only root may ask about another user's process".to_owned())),
-            Ok(Err(gone)) => Err((404, gone.to_string())),
-            Err(_) => Err((400, "pid takes a number".to_owned())),
-        },
-    };
-    match subject {
-        Ok(subject) => {
-            let mut explanation = agent.rules().explain(&subject, &profile);
-            // Other people's rules say who may do what here; only root may read them.
-            if !privileged(caller) {
-                for report in &mut explanation.skipped {
-                    "it names other users or groups".clone_into(&mut report.reason);
-                }
-            }
-            answer(&explanation)
-        }
-        Err((code, reason)) => error(code, &reason, incoming),
-    }
 }
 
 fn privileged(caller: &Caller) -> bool {

@@ -26,4 +26,4 @@ pub use call::{ActionInfo, Answer, Call, Requirement, Service};
 pub use entity::{Instance, InstanceState, MetadataOptions};
 pub use error::ApiError;
 pub use keyring::{Keyring, KeyringError, RootKey};
-pub use sessions::{InstanceSession, InstanceSessionError};
+pub use sessions::{InstanceSession, InstanceSessionError, InstanceSessionRequest};

@@ -1,54 +1,22 @@
 //! Who a key belongs to, and minting sessions.
 
+mod instance;
+
+pub use instance::{InstanceSession, InstanceSessionError, InstanceSessionRequest};
+
 use crate::account::{CompiledRole, role_arn, user_arn};
 use crate::authority::Authority;
 use crate::entity::{Instance, InstanceState};
 use crate::state::{key, put};
 use crate::{ApiError, account};
-use hallpass_access::{ActionOn, AuthenticationError, Caller, CallerKind, Candidate, authorize_assume};
+use hallpass_access::{AuthenticationError, Caller, CallerKind, Candidate};
 use hallpass_policy::PrincipalInfo;
 use hallpass_secret::Secret;
 use hallpass_session::{
-    InstanceRef, Network, OpenedSession, SessionClaims, SessionPrincipal, Tag, secret_access_key,
-    session_access_key,
+    Network, OpenedSession, SessionClaims, SessionPrincipal, Tag, secret_access_key, session_access_key,
 };
-use hallpass_types::{AccessKeyId, AccessKeyKind, AccountId, Arn, UnixSeconds};
+use hallpass_types::{AccessKeyId, AccessKeyKind, AccountId, UnixSeconds};
 use std::sync::Arc;
-
-/// How long an instance's session lasts. AWS's last about six hours and are replaced hourly
-/// (`reference` on the metadata service); the agent replaces them well before the end.
-const INSTANCE_SESSION_SECONDS: i64 = 6 * 3_600;
-
-/// A session for an instance's role, for the agent to hand to processes.
-#[derive(Debug, Clone)]
-pub struct InstanceSession {
-    /// What the token says; holds key id, secret and expiry.
-    pub claims: Arc<SessionClaims>,
-    /// The sealed token.
-    pub token: Secret,
-}
-
-/// Why an instance gets no session of a role.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InstanceSessionError {
-    /// No such instance, or it was terminated.
-    #[error("instance `{0}` is not running")]
-    NotRunning(String),
-    /// Its profile does not hold the role.
-    #[error("role `{role}` is not in an instance profile of `{instance}`")]
-    NotInProfile {
-        /// The instance.
-        instance: String,
-        /// The role asked for.
-        role: String,
-    },
-    /// The role's trust policy does not name `ec2.amazonaws.com`.
-    #[error("the trust policy of role `{0}` does not let ec2.amazonaws.com assume it")]
-    NotTrusted(String),
-    /// Sealing failed.
-    #[error("the session could not be minted: {0}")]
-    Mint(String),
-}
 
 impl Authority {
     /// The caller and secret behind a key, as they stand now: deactivated keys, deleted or recreated principals,
@@ -350,102 +318,6 @@ impl Authority {
         self.with_account(account, |_, state| {
             state.role(role).map(|role| role.role.id.clone())
         })?
-    }
-
-    /// Mints a session of `role` for an instance whose profile holds it.
-    ///
-    /// `networks` are added to the addresses the instance is known by: those the agent sees itself as having.
-    ///
-    /// # Errors
-    /// [`InstanceSessionError`].
-    pub fn mint_instance_session(
-        &self,
-        instance_id: &str,
-        role: &str,
-        now: UnixSeconds,
-    ) -> Result<InstanceSession, InstanceSessionError> {
-        let instance = self
-            .instance(instance_id)
-            .filter(|instance| instance.state == InstanceState::Running)
-            .ok_or_else(|| InstanceSessionError::NotRunning(instance_id.to_owned()))?;
-        let not_in_profile = || InstanceSessionError::NotInProfile {
-            instance: instance_id.to_owned(),
-            role: role.to_owned(),
-        };
-        let (_, _, roles) = self.instance_profile(&instance).ok_or_else(not_in_profile)?;
-        if !roles.iter().any(|name| name == role) {
-            return Err(not_in_profile());
-        }
-        let compiled = self
-            .with_account(instance.account, |_, account| account.role(role).cloned())
-            .flatten()
-            .ok_or_else(not_in_profile)?;
-        let service = Arc::new(ec2_service(instance.account));
-        let arn = role_arn(instance.account, &compiled.role);
-        authorize_assume(
-            &service,
-            vec![ActionOn::new("sts:AssumeRole", arn)],
-            &service.context(now, &[]),
-            compiled.trust.as_ref(),
-            &Default::default(),
-        )
-        .map_err(|_| InstanceSessionError::NotTrusted(role.to_owned()))?;
-        let instance_arn = Arn::aws(
-            "ec2",
-            &self.env.region,
-            instance.account.as_str(),
-            &format!("instance/{instance_id}"),
-        );
-        let claims = SessionClaims {
-            chain_depth: 0,
-            instance: Some(InstanceRef {
-                id: instance.id.clone(),
-                arn: instance_arn.to_string(),
-                private_ip: Some(instance.private_ip.clone()),
-                vpc: None,
-            }),
-            binding: Some(instance.session_binding()),
-            ..self.role_claims(
-                instance.account,
-                &compiled,
-                instance_id,
-                now,
-                INSTANCE_SESSION_SECONDS,
-            )
-        };
-        self.seal(claims)
-            .map_err(|error| InstanceSessionError::Mint(error.message))
-    }
-
-    fn role_claims(
-        &self,
-        account: AccountId,
-        role: &CompiledRole,
-        session_name: &str,
-        now: UnixSeconds,
-        seconds: i64,
-    ) -> SessionClaims {
-        role_claims(&self.env, account, role, session_name, now, seconds)
-    }
-
-    fn seal(&self, claims: SessionClaims) -> Result<InstanceSession, ApiError> {
-        let token = seal(&self.env, &claims)?;
-        Ok(InstanceSession {
-            claims: Arc::new(claims),
-            token,
-        })
-    }
-}
-
-/// EC2 itself, asking for an instance's session.
-fn ec2_service(account: AccountId) -> Caller {
-    Caller {
-        account,
-        kind: CallerKind::Service,
-        principal: PrincipalInfo::service("ec2.amazonaws.com"),
-        user_id: "ec2.amazonaws.com".to_owned(),
-        access_key_id: None,
-        session: None,
     }
 }
 

@@ -213,7 +213,7 @@ async fn a_role_reaches_an_instance_and_dies_with_it() {
     let id = house.launch().await;
     let session = house
         .authority
-        .mint_instance_session(&id, "app_server", NOW)
+        .mint_instance_session(&id, &"app_server".into(), NOW)
         .unwrap();
     let key = &session.claims.access_key_id;
     let caller = house
@@ -237,7 +237,9 @@ async fn a_role_reaches_an_instance_and_dies_with_it() {
         Err(AuthenticationError::Revoked(_))
     ));
     assert!(matches!(
-        house.authority.mint_instance_session(&id, "app_server", NOW),
+        house
+            .authority
+            .mint_instance_session(&id, &"app_server".into(), NOW),
         Err(InstanceSessionError::NotRunning(_))
     ));
 }
@@ -256,13 +258,13 @@ async fn an_instance_gets_only_the_roles_of_its_profile_and_only_if_they_trust_e
         .await
         .unwrap();
     assert!(matches!(
-        house.authority.mint_instance_session(&id, "other", NOW),
+        house.authority.mint_instance_session(&id, &"other".into(), NOW),
         Err(InstanceSessionError::NotInProfile { .. })
     ));
     let add = [("InstanceProfileName", "app_server"), ("RoleName", "other")];
     house.call("AddRoleToInstanceProfile", &add).await.unwrap();
     assert!(matches!(
-        house.authority.mint_instance_session(&id, "other", NOW),
+        house.authority.mint_instance_session(&id, &"other".into(), NOW),
         Err(InstanceSessionError::NotTrusted(_))
     ));
 }
@@ -282,7 +284,7 @@ async fn a_profile_moves_between_running_instances() {
     assert!(
         house
             .authority
-            .mint_instance_session(&id, "app_server", NOW)
+            .mint_instance_session(&id, &"app_server".into(), NOW)
             .is_err()
     );
     let associate = [
@@ -296,7 +298,7 @@ async fn a_profile_moves_between_running_instances() {
     assert!(
         house
             .authority
-            .mint_instance_session(&id, "app_server", NOW)
+            .mint_instance_session(&id, &"app_server".into(), NOW)
             .is_ok()
     );
     assert_eq!(
@@ -314,7 +316,7 @@ async fn a_profile_moves_between_running_instances() {
     assert!(
         house
             .authority
-            .mint_instance_session(&id, "app_server", NOW)
+            .mint_instance_session(&id, &"app_server".into(), NOW)
             .is_err()
     );
     let gone = house
@@ -772,7 +774,7 @@ async fn what_was_written_is_there_after_a_restart_and_sessions_go_on() {
     let id = house.launch().await;
     let session = house
         .authority
-        .mint_instance_session(&id, "app_server", NOW)
+        .mint_instance_session(&id, &"app_server".into(), NOW)
         .unwrap();
     drop(house);
     let store = loop {
@@ -910,4 +912,122 @@ async fn a_permit_for_one_call_executes_no_other() {
         code(house.call("GetUser", &[("UserName", "x")]).await),
         "NoSuchEntity"
     );
+}
+
+/// A trust policy for EC2 that allows `actions`, with `condition`.
+fn ec2_trust(actions: &str, condition: &str) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"ec2.amazonaws.com"}},"Action":[{actions}],"Condition":{condition}}}]}}"#
+    )
+}
+
+impl House {
+    async fn trusting(&self, actions: &str, condition: &str) {
+        let trust = ec2_trust(actions, condition);
+        let update = [("RoleName", "app_server"), ("PolicyDocument", trust.as_str())];
+        self.call("UpdateAssumeRolePolicy", &update).await.unwrap();
+    }
+}
+
+fn shaped() -> InstanceSessionRequest {
+    InstanceSessionRequest {
+        session_name: Some("web@i-1".into()),
+        source_identity: Some("alice".into()),
+        tags: vec![hallpass_session::Tag {
+            key: "team".into(),
+            value: "a".into(),
+        }],
+        policy: Some(S3_POLICY.into()),
+        duration_seconds: Some(900),
+        ..InstanceSessionRequest::from("app_server")
+    }
+}
+
+#[tokio::test]
+async fn an_instances_session_is_shaped_as_its_rule_says_if_the_role_trusts_ec2_with_that() {
+    let house = house().await;
+    house.demo_role().await;
+    let id = house.launch().await;
+    let mint = |request: &InstanceSessionRequest| house.authority.mint_instance_session(&id, request, NOW);
+    // Whoever may tag its own session could answer any condition on tags: the usual trust is not enough.
+    assert!(matches!(mint(&shaped()), Err(InstanceSessionError::Invalid(_))));
+    let all = r#""sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity""#;
+    house
+        .trusting(all, r#"{"StringEquals":{"aws:RequestTag/team":"a"}}"#)
+        .await;
+    let session = mint(&shaped()).unwrap();
+    let claims = &session.claims;
+    assert!(
+        claims.arn().ends_with("assumed-role/app_server/web@i-1"),
+        "{}",
+        claims.arn()
+    );
+    assert_eq!(claims.source_identity.as_deref(), Some("alice"));
+    assert_eq!(claims.tags, shaped().tags);
+    assert_eq!(claims.session_policies, [S3_POLICY]);
+    assert_eq!(claims.expires_at, NOW.plus(900));
+    assert!(claims.binding.is_some(), "as bound as any other");
+
+    let other = InstanceSessionRequest {
+        tags: vec![hallpass_session::Tag {
+            key: "team".into(),
+            value: "b".into(),
+        }],
+        ..shaped()
+    };
+    assert!(mint(&other).is_err());
+    let named = r#"{"StringLike":{"sts:RoleSessionName":"web@*"}}"#;
+    house.trusting(all, named).await;
+    mint(&other).unwrap();
+    let misnamed = InstanceSessionRequest {
+        session_name: Some("db@i-1".into()),
+        ..shaped()
+    };
+    assert!(mint(&misnamed).is_err());
+}
+
+#[tokio::test]
+async fn an_instances_session_has_the_limits_of_assume_role() {
+    let house = house().await;
+    house.demo_role().await;
+    let id = house.launch().await;
+    house
+        .trusting(
+            r#""sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity""#,
+            "{}",
+        )
+        .await;
+    let tag = |key: &str| hallpass_session::Tag {
+        key: key.into(),
+        value: "a".into(),
+    };
+    type Change<'a> = Box<dyn Fn(&mut InstanceSessionRequest) + 'a>;
+    let changes: Vec<Change<'_>> = vec![
+        Box::new(|request| request.session_name = Some("a".into())),
+        Box::new(|request| request.session_name = Some("a b".into())),
+        Box::new(|request| request.source_identity = Some("a".repeat(65))),
+        Box::new(|request| request.tags = vec![tag("aws:x")]),
+        Box::new(|request| request.tags = vec![tag("a"), tag("A")]),
+        Box::new(|request| request.tags = (0..51).map(|number| tag(&number.to_string())).collect()),
+        Box::new(|request| request.policy = Some("{}x".into())),
+        Box::new(|request| request.policy = Some(" ".repeat(2049))),
+        Box::new(|request| request.duration_seconds = Some(899)),
+        Box::new(|request| request.duration_seconds = Some(3_601)),
+    ];
+    for (index, change) in changes.iter().enumerate() {
+        let mut request = shaped();
+        change(&mut request);
+        let minted = house.authority.mint_instance_session(&id, &request, NOW);
+        assert!(
+            matches!(minted, Err(InstanceSessionError::Invalid(_))),
+            "change {index}"
+        );
+    }
+    let update = [("RoleName", "app_server"), ("MaxSessionDuration", "7200")];
+    house.call("UpdateRole", &update).await.unwrap();
+    let longer = InstanceSessionRequest {
+        duration_seconds: Some(7_200),
+        ..shaped()
+    };
+    house.authority.mint_instance_session(&id, &longer, NOW).unwrap();
 }

@@ -10,6 +10,9 @@ pub enum CallerError {
     /// No such socket in this network namespace: the peer is on another host or in another namespace, or already gone.
     #[error("no socket of this network namespace is at the other end")]
     NoSuchSocket,
+    /// More than one network namespace has such a socket, or there are too many of them to ask.
+    #[error("it cannot be told which network namespace the caller is in")]
+    SeveralNamespaces,
     /// The socket is closed by its owner; the kernel then reports uid 0 for it, which means nothing.
     #[error("the caller has closed its end of the connection")]
     Orphan,

@@ -131,12 +131,17 @@ fn gone(error: &io::Error) -> bool {
 fn start_time(pid: u32) -> Result<u64, CallerError> {
     let stat =
         fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|_| CallerError::ProcessGone { pid })?;
-    let after_name = stat.rsplit_once(')').ok_or(CallerError::Malformed)?.1;
-    let field = after_name
+    stat_field(&stat, 22).ok_or(CallerError::Malformed)
+}
+
+/// A numeric field of a `stat` file by its number in proc_pid_stat(5), which counts from 1 and must be above 3.
+pub(crate) fn stat_field(stat: &str, number: usize) -> Option<u64> {
+    let after_name = stat.rsplit_once(')')?.1;
+    after_name
         .split_ascii_whitespace()
-        .nth(19)
-        .ok_or(CallerError::Malformed)?;
-    field.parse().map_err(|_| CallerError::Malformed)
+        .nth(number.checked_sub(3)?)?
+        .parse()
+        .ok()
 }
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {

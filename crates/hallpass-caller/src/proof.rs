@@ -38,6 +38,17 @@ impl Proof {
         gids
     }
 
+    /// Whether the connection still leads to this very socket and each of its holders is still the same process, with
+    /// the same ids and program, and still holds it. For the end of a decision that read facts about the holders.
+    #[must_use]
+    pub fn still_stands(&self, diag: &SockDiag, client: SocketAddr, server: SocketAddr) -> bool {
+        let same_socket = diag
+            .tcp_owner(client, server)
+            .is_ok_and(|owner| owner == self.owner);
+        let inode = u64::from(self.owner.inode);
+        same_socket && self.holders.iter().all(|holder| still_holds(holder, inode))
+    }
+
     /// The one holder, when there is exactly one.
     #[must_use]
     pub fn only_holder(&self) -> Option<&Holder> {
@@ -110,9 +121,7 @@ impl ProofCache {
             let (at, proof) = proofs.get(&key)?;
             (at.elapsed() < WALK_TRUSTED).then(|| Arc::clone(proof))?
         };
-        let inode = u64::from(owner.inode);
-        let current = proof.owner == owner && proof.holders.iter().all(|holder| still_holds(holder, inode));
-        current.then_some(proof)
+        proof.still_stands(diag, client, server).then_some(proof)
     }
 
     /// [`prove`], remembered. It walks `/proc`: call it where blocking is allowed.

@@ -1,6 +1,8 @@
-//! `hallpass agent`: an agent without an authority of ours, and what belongs to it.
+//! `hallpass agent`: the agent of a machine by itself, its rules, and what they say of a process.
 
+mod check;
 mod config;
+mod explain;
 mod redirect;
 mod run;
 mod self_test;
@@ -17,6 +19,10 @@ const CONFIG_PATH: &str = "/etc/hallpass/agent.toml";
 pub(crate) enum AgentCommand {
     /// Give this machine's processes their roles, with AWS itself as the source
     Run(ConfigArgs),
+    /// Look for mistakes in a rules file. Exits 0 if there are none, 1 if there are
+    Check(check::CheckArgs),
+    /// Which rule a process or connection matches, and why the others do not
+    Explain(explain::ExplainArgs),
     /// Lead every process but the agent from EC2's metadata service to the agent
     Redirect {
         #[command(subcommand)]
@@ -37,6 +43,8 @@ pub(crate) struct ConfigArgs {
 pub(crate) async fn run(command: AgentCommand, printer: &Printer) -> Result<u8, CliError> {
     match command {
         AgentCommand::Run(options) => run::run(&options.config, printer).await,
+        AgentCommand::Check(options) => check::run(&options, printer),
+        AgentCommand::Explain(options) => explain::run(&options, printer).await,
         AgentCommand::Redirect { command } => redirect::run(&command, printer),
         AgentCommand::Probe(options) => self_test::probe(&options, printer),
     }

@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Doctor(Location),
     /// Explain an answer or a refusal by its request id
     Why(WhyArgs),
-    /// The agent of a machine, with AWS itself behind it
+    /// The agent of a machine: run it, check its rules, ask what they say of a process
     Agent {
         #[command(subcommand)]
         command: crate::agent::AgentCommand,

@@ -5,7 +5,8 @@ use hallpass_agent::{
     SessionRequest, SourceError,
 };
 use hallpass_audit::{AuditLog, Durability, EventKind, Identity, Record};
-use hallpass_authority::{Authority, InstanceSessionError};
+use hallpass_authority::{Authority, InstanceSessionError, InstanceSessionRequest};
+use hallpass_session::Tag;
 use hallpass_types::{Clock, Entropy};
 use serde_json::{Map, json};
 use std::sync::Arc;
@@ -69,6 +70,18 @@ impl InstanceSource {
     }
 }
 
+fn wanted(session: &SessionRequest) -> InstanceSessionRequest {
+    let tags = session.tags.iter().cloned();
+    InstanceSessionRequest {
+        role: session.role.clone(),
+        session_name: session.session_name.clone(),
+        source_identity: session.source_identity.clone(),
+        tags: tags.map(|(key, value)| Tag { key, value }).collect(),
+        policy: session.policy.clone(),
+        duration_seconds: session.duration_seconds,
+    }
+}
+
 /// User data travels in base 64 (EC2 API reference, RunInstances).
 fn decode_user_data(text: &str) -> Option<Vec<u8>> {
     use base64::Engine as _;
@@ -87,7 +100,7 @@ impl CredentialSource for InstanceSource {
     fn issue<'a>(&'a self, session: &'a SessionRequest) -> BoxFuture<'a, Result<Issued, SourceError>> {
         let minted = self
             .authority
-            .mint_instance_session(&self.instance, &session.role, self.clock.now());
+            .mint_instance_session(&self.instance, &wanted(session), self.clock.now());
         let role = session.role.clone();
         let issued = minted
             .map(|session| Issued {

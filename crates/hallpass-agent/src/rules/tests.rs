@@ -1,3 +1,6 @@
+mod facts;
+mod shape;
+
 use super::*;
 
 fn caller(uid: u32, user: Option<&str>, groups: &[(u32, &str)]) -> Caller {
@@ -29,7 +32,7 @@ fn the_first_match_wins_and_every_condition_must_hold() {
          [[rule]]\nuid = [33, 34]\nroles = ['c']\n[[rule]]\neveryone = true\nroles = ['d']\n",
     )
     .unwrap();
-    let role = |caller: &Caller| match rules.decide(caller) {
+    let role = |caller: &Caller| match rules.decide(caller, &Evidence::default()) {
         Decision::Match { roles, rule, .. } => (rule, roles[0].clone()),
         Decision::NoMatch(_) => panic!("everyone matches"),
     };
@@ -48,13 +51,13 @@ fn the_first_match_wins_and_every_condition_must_hold() {
 fn no_rule_means_no_role_and_says_why() {
     let rules =
         Rules::parse("[[rule]]\nuser = 'web'\nroles = ['a']\n[[rule]]\ngid = 4\nroles = ['b']\n").unwrap();
-    let Decision::NoMatch(no) = rules.decide(&caller(100_033, None, &[])) else {
+    let Decision::NoMatch(no) = rules.decide(&caller(100_033, None, &[]), &Evidence::default()) else {
         panic!("matched")
     };
     assert_eq!(no.reasons[0].reason, "user is without a name, not web");
     assert_eq!(no.reasons[1].reason, "the caller is not in group number 4");
     assert!(matches!(
-        Rules::default().decide(&caller(0, Some("root"), &[])),
+        Rules::default().decide(&caller(0, Some("root"), &[]), &Evidence::default()),
         Decision::NoMatch(_)
     ));
 }
