@@ -1,22 +1,23 @@
 """The agent on EC2: everyone but its own user is led from the real metadata service to it, containers included.
 
 Network namespaces are the machines: `ec2` with the agent, its processes and a container on a bridge; `cloud`, behind
-ec2's only way out, with a metadata service at the real address (moto's) and the token service; `neighbour` on the LAN.
+ec2's only way out, with a metadata service at the real address and a token service (moto's); `neighbour` on the LAN.
 """
 import json
 import os
 import signal
-import socket
 import subprocess
-import urllib.request
 
 import pytest
 
 from house import CLEAN, TOOLS, Lan, Machine, wait_for
-from lone import Lone, asked, health
+from lone import Lone, asked
+
+CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients/python")
+OWN = (200, "the-instance-s-own")
 
 AGENT, ALICE, BOB = 990, 1001, 1002
-REAL = "169.254.169.254"
+REAL, REAL_V6 = "169.254.169.254", "fd00:ec2::254"
 PORT = 17338
 RULES = f"[[rule]]\nuid = {BOB}\nroles = [\"app\"]\n"
 CONFIG = f"""[listen]
@@ -44,16 +45,20 @@ class Region:
         ip(self.cloud.name, f"addr add {REAL}/32 dev eth0")
         ip(self.cloud.name, "route add 10.78.0.0/24 via 10.77.0.1")
         ip(self.ec2.name, f"route add {REAL}/32 via 10.77.0.2")
+        for machine, number in ((self.ec2, 1), (self.cloud, 2)):
+            ip(machine.name, f"addr add fd77::{number}/64 dev eth0 nodad")
+        ip(self.cloud.name, f"addr add {REAL_V6}/128 dev eth0 nodad")
+        ip(self.ec2.name, f"route add {REAL_V6}/128 via fd77::2")
         # A neighbour that tries to reach the service by way of the instance.
         ip(self.neighbour.name, f"route add {REAL}/32 via 10.77.0.1")
         self.container = self._container()
-        self.log = open(folder / "moto.log", "ab")
-        self.servers = [subprocess.Popen(
-            self.cloud.prefix() + [str(TOOLS / "python-moto/bin/moto_server"), "-H", host, "-p", str(port)],
-            env=CLEAN, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
-            for host, port in ((REAL, 80), ("10.77.0.2", 5000))]
-        for url in (f"http://{REAL}/latest/meta-data/", "http://10.77.0.2:5000/moto-api/data.json"):
-            wait_for(lambda: self.curl(self.cloud, url) == 200, url)
+        self.log, self.asked = open(folder / "cloud.log", "ab"), folder / "asked"
+        self.servers = [subprocess.Popen(self.cloud.prefix() + command, env=CLEAN, stdout=self.log, stderr=self.log,
+                                         stdin=subprocess.DEVNULL) for command in (
+            ["/usr/bin/python3", os.path.join(CLIENTS, "ec2_metadata.py"), REAL, "80", str(self.asked)],
+            [str(TOOLS / "python-moto/bin/moto_server"), "-H", "10.77.0.2", "-p", "5000"])]
+        for url, status in ((f"http://{REAL}/latest/meta-data/", 401), ("http://10.77.0.2:5000/moto-api/data.json", 200)):
+            wait_for(lambda: self.curl(self.cloud, url) == status, url)
 
     def _container(self):
         """On a bridge of the instance, with a network of its own."""
@@ -119,15 +124,26 @@ def test_only_the_right_user_gets_the_role(region, agent):
     assert document["Code"] == "Success" and document["AccessKeyId"].startswith("ASIA")
     # Root is a user like any other; what the rules do not give it, it has not.
     assert asked(f"http://{REAL}", uid=0, machine=region.ec2) == (404, "")
+    # Nobody's question got as far as the real service but the agent's own.
+    assert {line.split()[0] for line in region.asked.read_text().splitlines()} <= {region.cloud.address, REAL, "10.77.0.1"}
+    assert agent.ready["instance"] == "i-0123456789abcdef0"
     # The real service is there for the agent's user alone, and it is the real one: it has a role of its own.
-    assert asked(f"http://{REAL}", uid=AGENT, machine=region.ec2) == (200, "default-role")
+    assert asked(f"http://{REAL}", uid=AGENT, machine=region.ec2) == OWN
     issued = [r for r in agent.records() if r["eventName"] == "IssueCredentials" and "errorCode" not in r]
     assert {r["additionalEventData"]["hallpass"]["uid"] for r in issued} == {BOB}
 
 
+def test_the_same_over_ipv6(region, agent):
+    assert asked(f"http://[{REAL_V6}]", uid=ALICE, machine=region.ec2) == (404, "")
+    assert asked(f"http://[{REAL_V6}]", uid=BOB, machine=region.ec2) == (200, "app")
+
+
 def test_a_container_hears_the_agent_and_not_the_cloud(region, agent):
     status, body = asked(f"http://{REAL}", machine=region.container)
-    assert status in (403, 404) and "default-role" not in body
+    assert status in (403, 404) and OWN[1] not in body
+    # Its processes are known by the kernel's word, too: in a network of their own, and led here.
+    assert asked(f"http://{REAL}", uid=ALICE, machine=region.container) == (404, "")
+    assert asked(f"http://{REAL}", uid=BOB, machine=region.container) == (200, "app")
     # By any other way neither: the service's other ports, and by name of the address in the other notation.
     for url in (f"http://{REAL}:8080/", "http://[::ffff:169.254.169.254]/"):
         assert region.curl(region.container, url, seconds=3) in (0, 403, 404)
@@ -205,7 +221,7 @@ def test_early_in_the_boot_it_is_closed_until_the_agent_is_there(region):
         assert asked(f"http://{REAL}", uid=BOB, machine=region.ec2)[0] == 0
         assert asked(f"http://{REAL}", uid=0, machine=region.ec2)[0] == 0
         assert region.curl(region.container, f"http://{REAL}/latest/meta-data/", seconds=3) == 0
-        assert asked(f"http://{REAL}", uid=AGENT, machine=region.ec2) == (200, "default-role")
+        assert asked(f"http://{REAL}", uid=AGENT, machine=region.ec2) == OWN
         agent = Lone(CONFIG, RULES, machine=region.ec2, uid=AGENT)
         try:
             assert asked(f"http://{REAL}", uid=BOB, machine=region.ec2) == (200, "app")
@@ -217,7 +233,7 @@ def test_early_in_the_boot_it_is_closed_until_the_agent_is_there(region):
     # Gone without a trace, and taking away what is not there is no error.
     assert region.nft("list ruleset").stdout.strip() == ""
     redirect(region, "down")
-    assert asked(f"http://{REAL}", uid=ALICE, machine=region.ec2) == (200, "default-role")
+    assert asked(f"http://{REAL}", uid=ALICE, machine=region.ec2) == OWN
 
 
 def test_the_self_test_is_loud_when_the_way_is_open(region, agent):

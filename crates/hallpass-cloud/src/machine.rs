@@ -95,8 +95,12 @@ pub(crate) async fn of_ec2(
 
 async fn further(session: &MetadataSession<'_>, machine: &mut Machine) -> Result<(), FetchError> {
     let text = async |path: &str| -> Result<Option<String>, FetchError> {
-        let found = session.get(&format!("/latest/meta-data/{path}")).await?;
-        Ok(found.map(|text| text.expose().trim_end().to_owned()))
+        match session.get(&format!("/latest/meta-data/{path}")).await {
+            Ok(found) => Ok(found.map(|text| text.expose().trim_end().to_owned())),
+            // What it does not tell is not worth failing for; services that only look like EC2's tell less.
+            Err(FetchError::Status(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     };
     machine.hostname = text("local-hostname").await?;
     machine.reservation_id = text("reservation-id").await?;
