@@ -4,11 +4,16 @@ The AWS behind it is another Hallpass's STS, which verifies signatures and trust
 such thing (web identity), moto; where nobody has (Roles Anywhere), a server that checks the signature with another
 library.
 """
+import base64
 import datetime
+import hashlib
 import http.server
 import json
 import os
+import re
+import subprocess
 import threading
+import urllib.parse
 
 import pytest
 
@@ -252,3 +257,83 @@ def test_what_cannot_work_is_told_at_the_start(cloud, tmp_path):
         assert failed.returncode == 2 and told in failed.stderr, (text, failed.stderr)
     failed = start(config(cloud, f'file = "{profile(cloud, tmp_path)}"\nprofile = "base"'), "[[rule]]\nroles = 1\n")
     assert failed.returncode == 2 and "rules.toml" in failed.stderr and "2:" in failed.stderr
+
+
+# -- IAM Roles Anywhere
+
+
+def certificate(folder, algorithm):
+    """A certificate of a serial number that needs more than 64 bits, and the one between it and the anchor."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=folder)
+    new = {"rsa": ["-newkey", "rsa:2048"], "ecdsa": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]}[algorithm]
+    (folder / "extensions").write_text("basicConstraints=CA:FALSE\n")
+    openssl("req", "-x509", *new, "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca", "-days", "2")
+    openssl("req", *new, "-nodes", "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=machine")
+    openssl("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-out", "leaf.pem", "-days", "1",
+            "-set_serial", str(SERIAL), "-extfile", "extensions")
+    (folder / "chain.pem").write_text((folder / "leaf.pem").read_text() + (folder / "ca.pem").read_text())
+
+
+SERIAL = 2**130 + 12345
+
+
+def problem_with(request, folder, algorithm):
+    """What is wrong with a CreateSession request, by the documented steps and another library; None if nothing."""
+    path, query = request.path.split("?")
+    given = {name.lower(): value for name, value in request.headers.items()}
+    kind, credential, signed, signature = re.fullmatch(
+        r"(\S+) Credential=(\S+), SignedHeaders=(\S+), Signature=([0-9a-f]+)", given["authorization"]).groups()
+    serial, scope = credential.split("/", 1)
+    if kind != f"AWS4-X509-{algorithm.upper()}-SHA256" or serial != str(SERIAL) or (request.command, path) != ("POST", "/sessions"):
+        return f"{kind} {serial} {request.command} {path}"
+    der = subprocess.run(["openssl", "x509", "-in", folder / "leaf.pem", "-outform", "der"], capture_output=True).stdout
+    if base64.b64decode(given["x-amz-x509"]) != der or given["x-amz-x509-chain"].count(",") != 0:
+        return "certificate"
+    if not {"content-type", "host", "x-amz-date", "x-amz-x509"} <= set(signed.split(";")) or query != "&".join(sorted(query.split("&"))):
+        return "headers or query"
+    lines = "".join(f"{name}:{given[name].strip()}\n" for name in signed.split(";"))
+    canonical = f"POST\n{path}\n{query}\n{lines}\n{signed}\n{hashlib.sha256(request.body).hexdigest()}"
+    text = f"{kind}\n{given['x-amz-date']}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    (folder / "text").write_text(text)
+    (folder / "signature").write_bytes(bytes.fromhex(signature))
+    (folder / "public.pem").write_bytes(subprocess.run(["openssl", "x509", "-in", folder / "leaf.pem", "-pubkey", "-noout"],
+                                                       capture_output=True).stdout)
+    verified = subprocess.run(["openssl", "dgst", "-sha256", "-verify", folder / "public.pem", "-signature",
+                               folder / "signature", folder / "text"], capture_output=True, text=True)
+    return None if verified.returncode == 0 else verified.stdout + verified.stderr
+
+
+@pytest.mark.parametrize("algorithm", ["rsa", "ecdsa"])
+def test_a_certificate_is_exchanged_by_roles_anywhere(lone, tmp_path, algorithm):
+    certificate(tmp_path, algorithm)
+    asks = []
+
+    def answer(request):
+        problem = problem_with(request, tmp_path, algorithm)
+        asks.append((problem, urllib.parse.parse_qs(request.path.split("?")[1]), json.loads(request.body)))
+        if problem:
+            return 403, json.dumps({"message": problem})
+        found = session("ASIAIOSFODNN7EXAMPLE", 60)
+        return 201, json.dumps({"credentialSet": [{"credentials": {
+            "accessKeyId": found["AccessKeyId"], "secretAccessKey": "the-secret", "sessionToken": "the-token",
+            "expiration": found["Expiration"]}}], "subjectArn": "s"})
+
+    server = scripted(answer)
+    arn = "arn:aws:rolesanywhere:eu-central-1:123456789012"
+    agent = lone(f"""[listen]
+metadata = "127.0.0.1:0"
+[source.roles_anywhere]
+certificate_file = "{tmp_path}/chain.pem"
+key_file = "{tmp_path}/key.pem"
+trust_anchor_arn = "{arn}:trust-anchor/t"
+profile_arn = "{arn}:profile/p"
+role_arn = "arn:aws:iam::123456789012:role/app"
+duration_seconds = 1800
+endpoint = "{server.url}"
+[[role]]
+name = "app"
+""", EVERYONE)
+    assert json.loads(asked(agent.metadata, role="app")[1])["AccessKeyId"] == "ASIAIOSFODNN7EXAMPLE"
+    assert asks == [(None, {"profileArn": [f"{arn}:profile/p"], "roleArn": ["arn:aws:iam::123456789012:role/app"],
+                            "trustAnchorArn": [f"{arn}:trust-anchor/t"]}, {"durationSeconds": 1800})]
