@@ -15,6 +15,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use zeroize::Zeroizing;
 
 /// Where the rules come from.
 #[derive(Debug, Clone)]
@@ -54,6 +55,9 @@ pub struct AgentConfig {
     /// Whether every holder of a caller's socket is looked for before it gets credentials. Only a door for the
     /// process's own, unprivileged uid may go without: whoever holds such a socket got it from that uid.
     pub holder_check: bool,
+    /// What session tokens and container tokens are made with; absent: made at the start, so that none outlives it. One
+    /// that lives as long as the boot lets an agent be restarted unnoticed.
+    pub key: Option<Zeroizing<[u8; 32]>>,
 }
 
 impl AgentConfig {
@@ -75,6 +79,7 @@ impl AgentConfig {
             bound: Vec::new(),
             v1_allowed: None,
             holder_check: true,
+            key: None,
         }
     }
 }
@@ -123,8 +128,11 @@ impl Agent {
     /// # Errors
     /// If the cryptographic library refuses a key, which it never should.
     pub fn new(config: AgentConfig) -> io::Result<Arc<Self>> {
-        let mut key = zeroize::Zeroizing::new([0_u8; 32]);
-        config.entropy.fill(key.as_mut_slice());
+        let key = config.key.clone().unwrap_or_else(|| {
+            let mut key = Zeroizing::new([0_u8; 32]);
+            config.entropy.fill(key.as_mut_slice());
+            key
+        });
         let tokens = TokenKey::new(&key).map_err(io::Error::other)?;
         let leases = Leases::new(
             Arc::clone(&config.source),
@@ -139,7 +147,7 @@ impl Agent {
             machines: MachineCache::default(),
             leases: Arc::new(leases),
             callers: Callers::default(),
-            containers: ContainerTokens::default(),
+            containers: ContainerTokens::new(&key),
             counters: Counters::default(),
             refreshing: AtomicBool::new(false),
             config,
@@ -168,10 +176,10 @@ impl Agent {
     }
 
     /// A token that gives a process of `uid` the credentials of `role` through the container endpoint, as long as the
-    /// rules do. It is kept in memory only; asking again gives the same one.
+    /// rules do. Asking again gives the same one.
     #[must_use]
     pub fn container_token(&self, role: &str, uid: u32) -> Secret {
-        self.containers.token(role, uid, self.config.entropy.as_ref())
+        self.containers.token(role, uid)
     }
 
     pub(crate) fn now(&self) -> UnixSeconds {

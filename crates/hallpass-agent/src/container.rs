@@ -3,41 +3,42 @@ use crate::callers::TcpEnds;
 use crate::connection::Incoming;
 use crate::metadata::{record_refusal, view};
 use crate::{Agent, AgentEvent, AuditDoor, EventOutcome};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hallpass_imds::{
-    ContainerError, ImdsResponse, authorization_matches, check_headers, container_answer, container_error,
-    html, normalize,
+    ContainerError, ImdsResponse, check_headers, container_answer, container_error, html, normalize,
 };
 use hallpass_secret::Secret;
-use hallpass_types::Entropy;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-/// The tokens given out, each for one role and one uid.
-#[derive(Debug, Default)]
-pub(crate) struct ContainerTokens(Mutex<Vec<(String, u32, Secret)>>);
+/// Container tokens, each for one role and one uid. They are derived from the agent's key, so that none has to be kept, and
+/// an agent with the same key takes them after a restart.
+pub(crate) struct ContainerTokens(hmac::Key);
 
 impl ContainerTokens {
-    pub(crate) fn token(&self, role: &str, uid: u32, entropy: &dyn Entropy) -> Secret {
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, _, token)) = tokens.iter().find(|known| known.0 == role && known.1 == uid) {
-            return token.clone();
-        }
-        let mut bytes = zeroize::Zeroizing::new([0_u8; 32]);
-        entropy.fill(bytes.as_mut_slice());
-        let token = Secret::new(hex::encode(bytes.as_slice()));
-        tokens.push((role.to_owned(), uid, token.clone()));
-        token
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        let derived = hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, key),
+            b"hallpass container tokens",
+        );
+        Self(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
     }
 
-    /// The role and uid `sent` was given for. Every token is compared, so time tells nothing about which matched.
+    pub(crate) fn token(&self, role: &str, uid: u32) -> Secret {
+        let named = URL_SAFE_NO_PAD.encode(format!("{uid}/{role}"));
+        let proof = hmac::sign(&self.0, named.as_bytes());
+        Secret::new(format!("{named}.{}", hex::encode(proof)))
+    }
+
+    /// The role and uid `sent` was given for.
     fn find(&self, sent: &[u8]) -> Option<(String, u32)> {
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = None;
-        for (role, uid, token) in tokens.iter() {
-            if authorization_matches(sent, token) {
-                found = Some((role.clone(), *uid));
-            }
-        }
-        found
+        let (named, proof) = std::str::from_utf8(sent).ok()?.split_once('.')?;
+        let proof = hex::decode(proof).ok()?;
+        hmac::verify(&self.0, named.as_bytes(), &proof).ok()?;
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(named).ok()?).ok()?;
+        let (uid, role) = text.split_once('/')?;
+        Some((role.to_owned(), uid.parse().ok()?))
     }
 }
 

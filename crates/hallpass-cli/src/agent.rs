@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod explain;
+mod passed;
 mod redirect;
 mod run;
 mod self_test;

@@ -1,6 +1,5 @@
 use crate::credentials::quote;
 use crate::{CredentialView, ImdsResponse};
-use hallpass_secret::{Secret, constant_time_eq};
 
 /// Why the container endpoint refuses, in the ECS agent's own codes where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +48,4 @@ pub fn container_answer(credentials: &CredentialView<'_>) -> ImdsResponse {
         .collect();
     let body = format!("{{{}}}", fields.join(","));
     ImdsResponse::new(200, "application/json", body).with("Cache-Control", "no-store")
-}
-
-/// Whether the `Authorization` value sent is exactly the token, compared in constant time. An empty token never matches.
-#[must_use]
-pub fn authorization_matches(sent: &[u8], token: &Secret) -> bool {
-    !token.expose().is_empty() && constant_time_eq(sent, token.expose().as_bytes())
 }

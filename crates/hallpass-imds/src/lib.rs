@@ -19,7 +19,7 @@ mod respond;
 mod token;
 mod tree;
 
-pub use container::{ContainerError, authorization_matches, container_answer, container_error};
+pub use container::{ContainerError, container_answer, container_error};
 pub use credentials::{CredentialView, credentials_answer, info_document};
 pub use guard::{HostPolicy, check_headers};
 pub use path::{Normal, PathError, normalize};

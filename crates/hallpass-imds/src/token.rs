@@ -25,7 +25,7 @@ pub enum TokenError {
     Failed,
 }
 
-/// The key that session tokens are sealed with. Made anew at each start: a token does not outlive the agent.
+/// The key that session tokens are sealed with. A token does not outlive it.
 ///
 /// Tokens are stateless, so no number of them exhausts memory; each is bound to caller and instance as additional data.
 pub struct TokenKey(LessSafeKey);

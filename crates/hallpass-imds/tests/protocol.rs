@@ -597,10 +597,6 @@ fn the_container_answers_are_the_ecs_agents() {
             br#"{"code":"InvalidIdInRequest","message":"no","HTTPErrorCode":400}"#.as_slice()
         )
     );
-    let secret = hallpass_secret::Secret::new("abc");
-    assert!(authorization_matches(b"abc", &secret));
-    assert!(!authorization_matches(b"abd", &secret) && !authorization_matches(b"", &secret));
-    assert!(!authorization_matches(b"", &hallpass_secret::Secret::new("")));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `hallpass agent run`: the agent of one machine, with AWS itself behind it.
 
 use crate::agent::config::AgentFile;
+use crate::agent::passed::Passed;
 use crate::agent::self_test;
-use crate::data_dir::write_atomically;
+use crate::data_dir::{write_atomically, write_private};
 use crate::dev::{METADATA_ADDRESSES, bind, link_local_listener, report, serve_metadata, start_log};
 use crate::error::CliError;
 use crate::printer::Printer;
@@ -21,16 +22,18 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::net::{TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
 
 /// Connections the kernel keeps for us to accept.
 const BACKLOG: u32 = 1_024;
 
 pub(crate) async fn run(path: &Path, printer: &Printer) -> Result<u8, CliError> {
     start_log();
+    let passed = Passed::take()?;
     let file = AgentFile::read(path)?;
-    let mut running = Running::start(&file).await?;
+    let mut running = Running::start(&file, passed).await?;
     running.tell(printer);
     // Whoever waits for the file, or for systemd to call it started, may ask anything.
     running.write_ready()?;
@@ -42,6 +45,7 @@ pub(crate) async fn run(path: &Path, printer: &Printer) -> Result<u8, CliError> 
 struct Running {
     ready: AgentReady,
     ready_path: PathBuf,
+    socket_is_passed: bool,
     rules: Arc<RulesFile>,
     listens: Vec<String>,
     stop: ShutdownTrigger,
@@ -50,7 +54,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(file: &AgentFile) -> Result<Self, CliError> {
+    async fn start(file: &AgentFile, mut passed: Passed) -> Result<Self, CliError> {
         let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -78,6 +82,7 @@ impl Running {
         let bound = file.listen.metadata.iter().map(SocketAddr::ip).collect();
         let agent = Agent::new(AgentConfig {
             bound,
+            key: Some(boot_key(&file.run_dir, &*entropy)?),
             ..AgentConfig::new(
                 RulesSource::File(Arc::clone(&rules)),
                 source,
@@ -100,25 +105,33 @@ impl Running {
                 pid: std::process::id(),
             },
             ready_path: file.run_dir.join(AGENT_READY_NAME),
+            socket_is_passed: false,
             rules,
             listens: Vec::new(),
             stop,
             serving: Vec::new(),
             _link_local: Vec::new(),
         };
-        running.listen(file, &agent, &stopped).await?;
+        running.listen(file, &mut passed, &agent, &stopped).await?;
+        for socket in passed.left() {
+            tracing::warn!(
+                socket,
+                "systemd passed a socket that the configuration does not name"
+            );
+        }
         Ok(running)
     }
 
     async fn listen(
         &mut self,
         file: &AgentFile,
+        passed: &mut Passed,
         agent: &Arc<Agent>,
         stopped: &Shutdown,
     ) -> Result<(), CliError> {
         let mut tested = None;
         if let Some(address) = file.listen.metadata {
-            let listener = bind(address, "metadata in [listen]").await?;
+            let listener = self::listener(passed, address, "metadata in [listen]").await?;
             let address = listener
                 .local_addr()
                 .map_err(|error| CliError::failed(error.to_string()))?;
@@ -128,8 +141,15 @@ impl Running {
         }
         if file.listen.link_local {
             for address in METADATA_ADDRESSES {
-                let (held, listener) = link_local_listener(address)?;
-                self._link_local.push(held);
+                let listener = match passed.tcp(SocketAddr::new(address, 80)) {
+                    // Whoever made the socket sees to the address, and to the device it is bound to.
+                    Some(listener) => tokio_listener(listener)?,
+                    None => {
+                        let (held, listener) = link_local_listener(address)?;
+                        self._link_local.push(held);
+                        listener
+                    }
+                };
                 self.serving.push(serve_metadata(agent, listener, stopped));
             }
             tested = Some(SocketAddr::new(METADATA_ADDRESSES[0], 80));
@@ -137,7 +157,10 @@ impl Running {
         }
         if let Some(port) = file.listen.redirect_port {
             // First the listener, then the way to it; if the second fails, the first goes with the process.
-            let listener = everywhere(port)?;
+            let listener = match passed.tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)) {
+                Some(listener) => tokio_listener(listener)?,
+                None => everywhere(port)?,
+            };
             self.serving.push(serve_metadata(agent, listener, stopped));
             let redirect = Redirect {
                 agent_uid: rustix::process::geteuid().as_raw(),
@@ -152,14 +175,15 @@ impl Running {
             self.metadata("http://169.254.169.254/".to_owned());
         }
         let socket = self.ready.agent_socket.clone();
-        // A leftover of an agent that was killed; a second one running would hold the ports.
-        let _ = std::fs::remove_file(&socket);
-        let listener = UnixListener::bind(&socket)
-            .map_err(|error| CliError::failed(format!("cannot listen at `{}`: {error}", socket.display())))?;
-        // Everyone may ask; who asks is the kernel's to say.
-        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666)).map_err(|error| {
-            CliError::failed(format!("cannot open `{}` to all: {error}", socket.display()))
-        })?;
+        let listener = match passed.unix(&socket) {
+            Some(listener) => {
+                self.socket_is_passed = true;
+                UnixListener::from_std(listener).map_err(|error| {
+                    CliError::failed(format!("cannot serve `{}`: {error}", socket.display()))
+                })?
+            }
+            None => open_socket(&socket)?,
+        };
         let (own, own_stopped) = (Arc::clone(agent), stopped.clone());
         self.serving.push(tokio::spawn(async move {
             report(
@@ -168,7 +192,7 @@ impl Running {
             );
         }));
         if let Some(address) = file.listen.health {
-            let listener = bind(address, "health in [listen]").await?;
+            let listener = self::listener(passed, address, "health in [listen]").await?;
             let address = listener
                 .local_addr()
                 .map_err(|error| CliError::failed(error.to_string()))?;
@@ -236,14 +260,56 @@ impl Running {
             let _ = task.await;
         }
         // The redirection stays: what it leads to is closed now, not open.
-        let _ = std::fs::remove_file(&self.ready.agent_socket);
+        if !self.socket_is_passed {
+            let _ = std::fs::remove_file(&self.ready.agent_socket);
+        }
         let _ = std::fs::remove_file(&self.ready_path);
         Ok(())
     }
 }
 
+/// A listener at `address`: the one that was passed, or a new one.
+async fn listener(passed: &mut Passed, address: SocketAddr, what: &str) -> Result<TcpListener, CliError> {
+    match passed.tcp(address) {
+        Some(listener) => tokio_listener(listener),
+        None => bind(address, what).await,
+    }
+}
+
+fn tokio_listener(listener: std::net::TcpListener) -> Result<TcpListener, CliError> {
+    TcpListener::from_std(listener)
+        .map_err(|error| CliError::failed(format!("a socket that systemd passed: {error}")))
+}
+
+fn open_socket(path: &Path) -> Result<UnixListener, CliError> {
+    // A leftover of an agent that was killed; a second one running would hold the ports.
+    let _ = std::fs::remove_file(path);
+    let cannot =
+        |error: std::io::Error| CliError::failed(format!("cannot listen at `{}`: {error}", path.display()));
+    let listener = UnixListener::bind(path).map_err(cannot)?;
+    // Everyone may ask; who asks is the kernel's to say.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(cannot)?;
+    Ok(listener)
+}
+
+/// What tokens are made with, kept as long as the boot: the folder is on a tmpfs. A client that holds a token does not
+/// notice that the agent was replaced.
+fn boot_key(folder: &Path, entropy: &dyn Entropy) -> Result<Zeroizing<[u8; 32]>, CliError> {
+    let path = folder.join("token.key");
+    let mut key = Zeroizing::new([0_u8; 32]);
+    if let Ok(bytes) = std::fs::read(&path).map(Zeroizing::new)
+        && bytes.len() == key.len()
+    {
+        key.copy_from_slice(&bytes);
+        return Ok(key);
+    }
+    entropy.fill(key.as_mut_slice());
+    write_private(&path, key.as_slice())?;
+    Ok(key)
+}
+
 /// One listener for both families: translated connections arrive at whatever address their interface has.
-fn everywhere(port: u16) -> Result<tokio::net::TcpListener, CliError> {
+fn everywhere(port: u16) -> Result<TcpListener, CliError> {
     let address = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
     let listen = || -> std::io::Result<_> {
         let socket = TcpSocket::new_v6()?;
