@@ -6,7 +6,6 @@
 )]
 
 mod support;
-use hallpass_agent::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
