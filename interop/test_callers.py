@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from house import wait_for
+
 LIST = "/latest/meta-data/iam/security-credentials/"
 TAGGED = {
     "Version": "2012-10-17",
@@ -98,3 +100,52 @@ def test_check_says_where_and_explain_says_why(house, curl, tmp_path):
     told = json.loads(told.stdout)
     assert told["matched"] == "rule 2" and told["facts"]["exe"].endswith("/sleep"), told
     assert told["skipped"][0]["reason"] == f"exe of process {sleeper.pid} is {told['facts']['exe']}, not /opt/app"
+
+
+@pytest.fixture
+def podman(tmp_path):
+    """A container of Podman's, and Podman's own socket. Made from this machine's `sleep`: nothing is fetched."""
+    if not shutil.which("podman") or not shutil.which("runc"):
+        pytest.skip("podman and runc are not on this machine")
+
+    def run(*words):
+        return subprocess.run(["podman", "--runtime", "runc", *map(str, words)], capture_output=True, text=True, timeout=60)
+
+    root, name = tmp_path / "root", f"hp-{os.getpid()}"
+    (root / "bin").mkdir(parents=True)
+    shutil.copy(os.path.realpath("/usr/bin/sleep"), root / "bin/sleep")
+    for line in subprocess.run(["ldd", "/usr/bin/sleep"], capture_output=True, text=True).stdout.split():
+        if line.startswith("/"):
+            target = root / line[1:]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(line, target)
+    subprocess.run(["tar", "-C", root, "-cf", tmp_path / "image.tar", "."], check=True)
+    run("import", tmp_path / "image.tar", "localhost/hp/sleeper:1")
+    started = run("run", "-d", "--name", name, "--label", "team=a", "--network", "none", "--ulimit", "nofile=1024:1024",
+                  "--ulimit", "nproc=1024:1024", "localhost/hp/sleeper:1", "/bin/sleep", "600")
+    if started.returncode:
+        pytest.skip(f"podman cannot run a container here: {started.stderr}")
+    place = Path("/run/podman/podman.sock")
+    place.parent.mkdir(exist_ok=True)
+    service = None if place.exists() else subprocess.Popen(["podman", "system", "service", "--time", "0", f"unix://{place}"])
+    wait_for(place.exists, "podman's socket")
+    yield name, int(run("inspect", "-f", "{{.State.Pid}}", name).stdout)
+    if service:
+        service.terminate()
+        service.wait()
+        place.unlink(missing_ok=True)
+    run("rm", "-f", "-t", "0", name)
+
+
+def test_a_podman_container_is_known_by_what_podman_says(house, podman):
+    name, pid = podman
+    house.rules('[[rule]]\nuid = 0\nimage = "localhost/hp/other:*"\nroles = ["a"]\n'
+                f'[[rule]]\nuid = 0\nimage = "localhost/hp/*"\nlabel = "team=a"\ncontainer_name = "{name}"\nroles = ["b"]\n')
+    explain = [os.environ["HALLPASS_BINARY"], "agent", "explain", "--data", house.data, "--json", "--pid"]
+    told = json.loads(house.run([*explain, pid]).stdout)
+    assert told["matched"] == "rule 2", told
+    assert told["facts"]["image"] == "localhost/hp/sleeper:1" and told["facts"]["container_name"] == name
+    # Its program has the path of one here, but is another file.
+    assert told["facts"]["exe"].startswith("unknown"), told
+    outside = json.loads(house.run([*explain, os.getpid()], check=False).stdout)
+    assert outside["matched"] is None, outside
