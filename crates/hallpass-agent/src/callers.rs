@@ -317,3 +317,6 @@ fn pid_of(pidfd: i32) -> Option<u32> {
         .parse()
         .ok()
 }
+
+#[cfg(test)]
+mod tests;
