@@ -327,3 +327,6 @@ fn pid_of(pidfd: i32) -> Option<u32> {
         .parse()
         .ok()
 }
+
+#[cfg(test)]
+mod tests;

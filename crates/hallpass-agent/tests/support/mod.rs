@@ -11,6 +11,7 @@ use hallpass_secret::Secret;
 use hallpass_types::{Clock, UnixSeconds};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,7 @@ impl Clock for FixedClock {
 pub struct Source {
     pub machine: Mutex<Result<Machine, SourceError>>,
     pub calls: AtomicUsize,
+    pub sessions: Mutex<Vec<SessionRequest>>,
     pub fail: Mutex<Option<SourceError>>,
     pub life: AtomicI64,
     pub clock: Arc<FixedClock>,
@@ -40,6 +42,7 @@ impl CredentialSource for Source {
     }
     fn issue<'a>(&'a self, session: &'a SessionRequest) -> BoxFuture<'a, Result<Issued, SourceError>> {
         let role = session.role.clone();
+        self.sessions.lock().unwrap().push(session.clone());
         Box::pin(async move {
             let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
             tokio::task::yield_now().await;
@@ -103,6 +106,7 @@ pub fn parts() -> (Arc<Source>, Arc<Audit>, Arc<FixedClock>) {
     let source = Source {
         machine: Mutex::new(Ok(machine)),
         calls: AtomicUsize::new(0),
+        sessions: Mutex::default(),
         fail: Mutex::new(None),
         life: AtomicI64::new(3600),
         clock: Arc::clone(&clock),
@@ -116,17 +120,22 @@ pub async fn world(rules: RulesSource) -> World {
 
 /// A world whose machine takes requests without a token, or not. Said before the agent starts, which remembers it.
 pub async fn world_where(rules: RulesSource, v1_allowed: bool) -> World {
+    world_at(rules, v1_allowed, "127.0.0.1:0".parse().unwrap()).await
+}
+
+pub async fn world_at(rules: RulesSource, v1_allowed: bool, address: SocketAddr) -> World {
     let (source, audit, clock) = parts();
     source.machine.lock().unwrap().as_mut().unwrap().v1_allowed = v1_allowed;
-    let config = AgentConfig::new(
+    let mut config = AgentConfig::new(
         rules,
         source.clone(),
         audit.clone(),
         clock.clone(),
         Arc::new(SystemEntropy),
     );
+    config.bound = vec![address.ip()];
     let agent = Agent::new(config).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, shutdown) = Shutdown::new();
     let (serving, until) = (agent.clone(), shutdown.clone());
@@ -181,17 +190,27 @@ impl World {
             .await
     }
 
-    /// What a shell of another user gets: `$T` is its session token, `$U` the endpoint.
-    pub async fn as_user(&self, identity: &[&str], script: &str) -> String {
-        let prepared = format!(
+    /// A shell's script with `$T`, its session token, `$U`, the endpoint, and `get PATH`.
+    pub fn prepared(&self, script: &str) -> String {
+        format!(
             "U=http://{}; T=$(curl -s -m 5 -X PUT -H '{TTL}: 60' $U/latest/api/token); \
              get() {{ curl -s -m 5 -w ' %{{http_code}}' -H \"X-aws-ec2-metadata-token: $T\" \"$U$1\"; }}; {script}",
             self.address
-        );
-        run(tokio::process::Command::new("setpriv")
-            .args(identity)
-            .args(["sh", "-c", &prepared]))
-        .await
+        )
+    }
+
+    /// What a shell of another user gets.
+    pub async fn as_user(&self, identity: &[&str], script: &str) -> String {
+        self.as_user_in(None, identity, script).await
+    }
+
+    /// The same in a control group.
+    pub async fn as_user_in(&self, group: Option<&Path>, identity: &[&str], script: &str) -> String {
+        let mut command = tokio::process::Command::new("sh");
+        let enter = group.map(|group| format!("echo $$ > {}/cgroup.procs && ", group.display()));
+        let enter = enter.unwrap_or_default() + "exec setpriv \"$@\"";
+        command.args(["-c", &enter, "sh"]).args(identity);
+        run(command.args(["sh", "-c", &self.prepared(script)])).await
     }
 }
 
