@@ -31,7 +31,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("hallpass-caller", &["types"]),
     ("hallpass-imds", &["types", "secret"]),
-    ("hallpass-agent", &["types", "secret", "caller", "imds"]),
+    ("hallpass-rolefs", &["types", "secret"]),
+    ("hallpass-agent", &["types", "secret", "caller", "imds", "rolefs"]),
     (
         "hallpass-authority",
         &["types", "secret", "wire", "session", "policy", "access", "store"],
