@@ -3,8 +3,8 @@ use crate::container::ContainerTokens;
 use crate::lease::Leases;
 use crate::machine::{MachineCache, Snapshot};
 use crate::{
-    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, Rules, RulesFile,
-    SessionRequest, SourceError,
+    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, FilesStatus, Rules,
+    RulesFile, SessionRequest, SourceError,
 };
 use hallpass_caller::Caller;
 use hallpass_imds::{HostPolicy, TokenKey};
@@ -12,8 +12,8 @@ use hallpass_secret::Secret;
 use hallpass_types::{Clock, Entropy, UnixSeconds};
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Where the rules come from.
 #[derive(Debug, Clone)]
@@ -87,6 +87,7 @@ pub struct Agent {
     pub(crate) leases: Arc<Leases>,
     pub(crate) callers: Callers,
     pub(crate) containers: ContainerTokens,
+    pub(crate) files: Mutex<Option<FilesStatus>>,
     refreshing: AtomicBool,
 }
 
@@ -135,6 +136,7 @@ impl Agent {
             leases: Arc::new(leases),
             callers: Callers::default(),
             containers: ContainerTokens::default(),
+            files: Mutex::default(),
             refreshing: AtomicBool::new(false),
             config,
         }))
@@ -157,6 +159,7 @@ impl Agent {
                 RulesSource::File(file) => file.error().map(|error| error.to_string()),
                 RulesSource::Fixed(_) => None,
             },
+            files: self.files_status(),
             last_error: self.machines.last_error(),
         }
     }

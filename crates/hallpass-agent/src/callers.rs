@@ -112,6 +112,24 @@ impl Callers {
         Ok(caller)
     }
 
+    /// Whoever is of that uid.
+    pub(crate) fn of_uid(&self, uid: u32) -> Caller {
+        self.caller(uid, Vec::new(), 0, None)
+    }
+
+    /// The caller behind a request to the file system, as the kernel reported it.
+    pub(crate) fn of_reader(&self, uid: u32, gids: &[u32], pid: u32) -> Caller {
+        let mut caller = self.caller(uid, gids.to_vec(), 0, None);
+        // The number alone tells nothing: a process in another pid namespace has none here.
+        if let Ok(found) = process(pid)
+            && found.uids.contains(&uid)
+        {
+            caller.pid = Some(pid);
+            caller.exe = found.exe;
+        }
+        caller
+    }
+
     fn of_proof(&self, proof: &Proof) -> Caller {
         let owner = &proof.owner;
         let mut caller = self.caller(owner.uid, proof.gids(), u64::from(owner.inode), owner.cgroup_id);
@@ -140,7 +158,8 @@ impl Callers {
         }
     }
 
-    fn database(&self) -> Arc<UserDatabase> {
+    /// The machine's users and groups, at most a second old.
+    pub(crate) fn database(&self) -> Arc<UserDatabase> {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(users) = users.as_mut() {
             if users.looked.elapsed() < LOOK_EVERY {

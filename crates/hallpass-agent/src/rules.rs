@@ -1,3 +1,4 @@
+use crate::file_rule::FileRule;
 use crate::rules_parse::{RulesError, parse};
 use hallpass_caller::Caller;
 use serde::{Deserialize, Serialize};
@@ -14,10 +15,15 @@ use serde::{Deserialize, Serialize};
 /// [[rule]]
 /// everyone = true                 # a rule without any condition must say so
 /// roles = ["guest"]
+///
+/// [[file]]                        # the role as files, see `Agent::mount_files`
+/// role = "app_server"
+/// owner = "www-data"
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
     pub(crate) rules: Vec<Rule>,
+    pub(crate) files: Vec<FileRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -94,6 +100,7 @@ impl Rules {
                 roles,
                 ..Rule::default()
             }],
+            files: Vec::new(),
         }
     }
 
