@@ -1,14 +1,16 @@
 //! The FUSE file system. Its loop is one thread and answers from memory; only opens are answered elsewhere.
 
+mod attributes;
 mod handles;
 mod inodes;
 mod reader;
 
 use crate::{FileKind, OpenError, OpenReply, OpenRequest, RoleDirectory, RoleFiles};
+use attributes::{attribute, of_node, of_root};
 use fuser::{
-    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, InitFlags,
-    KernelConfig, LockOwner, OpenAccMode, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty,
-    ReplyEntry, ReplyOpen, ReplyXattr, Request,
+    Errno, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, InitFlags, KernelConfig,
+    LockOwner, OpenAccMode, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry,
+    ReplyOpen, ReplyXattr, Request,
 };
 use handles::{Handle, Handles};
 use inodes::{Inodes, Node};
@@ -46,34 +48,6 @@ impl RoleFileSystem {
     fn directory(&self, role: &str) -> Option<RoleDirectory> {
         let all = self.files.directories();
         all.iter().find(|directory| directory.role() == role).cloned()
-    }
-
-    fn root_attributes(&self) -> FileAttr {
-        attributes(INodeNo::ROOT, FileType::Directory, 0o755, 0, 0, 0, self.started)
-    }
-
-    fn attributes(&self, id: u64, directory: &RoleDirectory, kind: Option<FileKind>) -> FileAttr {
-        let access = directory.access();
-        let issued = directory
-            .credentials()
-            .and_then(|known| u64::try_from(known.issued_at.0).ok());
-        let time = issued
-            .and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
-            .unwrap_or(self.started);
-        let (file_type, mode, size) = match kind {
-            None => (FileType::Directory, access.directory_mode(), 0),
-            Some(kind) => (FileType::RegularFile, access.file_mode(), directory.size(kind)),
-        };
-        let number = inodes::number(id, kind);
-        attributes(
-            number,
-            file_type,
-            mode,
-            access.owner(),
-            access.group(),
-            size,
-            time,
-        )
     }
 
     fn found(&self, number: INodeNo) -> Result<(u64, RoleDirectory, Option<FileKind>), Errno> {
@@ -117,11 +91,11 @@ impl Filesystem for RoleFileSystem {
                 self.refuse(request, name, None, "the file is not theirs to read");
                 return reply.error(Errno::ENOENT);
             }
-            self.attributes(self.inodes.id(name), &directory, None)
+            of_node(self.inodes.id(name), &directory, None, self.started)
         } else {
             let kind = FileKind::ALL.into_iter().find(|kind| kind.name() == name);
             match (self.found(parent), kind) {
-                (Ok((id, directory, None)), Some(kind)) => self.attributes(id, &directory, Some(kind)),
+                (Ok((id, directory, None)), Some(kind)) => of_node(id, &directory, Some(kind), self.started),
                 _ => return reply.error(Errno::ENOENT),
             }
         };
@@ -131,11 +105,11 @@ impl Filesystem for RoleFileSystem {
     fn getattr(&self, _request: &Request, number: INodeNo, _handle: Option<FileHandle>, reply: ReplyAttr) {
         if number == INodeNo::ROOT {
             // Never changes.
-            return reply.attr(&Duration::from_secs(3600), &self.root_attributes());
+            return reply.attr(&Duration::from_secs(3600), &of_root(self.started));
         }
         match self.found(number) {
             Ok((id, directory, kind)) => {
-                reply.attr(&ATTRIBUTE_TTL, &self.attributes(id, &directory, kind));
+                reply.attr(&ATTRIBUTE_TTL, &of_node(id, &directory, kind, self.started));
             }
             Err(error) => reply.error(error),
         }
@@ -310,49 +284,11 @@ impl Filesystem for RoleFileSystem {
     }
 }
 
-/// As getxattr(2) has it: size 0 asks for the length.
-fn attribute(value: &[u8], size: u32, reply: ReplyXattr) {
-    let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
-    match size {
-        0 => reply.size(length),
-        size if size < length => reply.error(Errno::ERANGE),
-        _ => reply.data(value),
-    }
-}
-
 fn number_of(error: OpenError) -> Errno {
     match error {
         OpenError::Refused => Errno::EACCES,
         OpenError::NotReady => Errno::EAGAIN,
         OpenError::NoCredentials => Errno::ENODATA,
         OpenError::NotRecorded => Errno::EIO,
-    }
-}
-
-fn attributes(
-    number: INodeNo,
-    kind: FileType,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    size: u64,
-    time: SystemTime,
-) -> FileAttr {
-    FileAttr {
-        ino: number,
-        size,
-        blocks: size.div_ceil(512),
-        atime: time,
-        mtime: time,
-        ctime: time,
-        crtime: time,
-        kind,
-        perm: u16::try_from(mode & 0o7777).unwrap_or(0),
-        nlink: if kind == FileType::Directory { 2 } else { 1 },
-        uid,
-        gid,
-        rdev: 0,
-        blksize: 4096,
-        flags: 0,
     }
 }
