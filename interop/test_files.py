@@ -1,6 +1,7 @@
 """Roles as files: `hallpass dev --files DIR`. Document 001 asks for credentials "as a filesystem to which standard UNIX
 permissions could be applied"; here real users, real reads and the kernel say whether they are.
 """
+import ctypes
 import errno
 import json
 import mmap
@@ -390,6 +391,15 @@ def test_unusual_ways_of_reading(roles):
         tail.kill()
         tail.wait()
         tail.stdout.close()
+    # A watch can be set and sees what happens on this machine; it is not told of a rotation.
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        assert libc.inotify_add_watch(watch, str(env).encode(), 0xFFF) > 0, os.strerror(ctypes.get_errno())
+        text_of(env)
+        assert os.read(watch, 4096)
+    finally:
+        os.close(watch)
     # A file does not become a device, a program or a place for others.
     assert os.statvfs(roles.mount).f_flag & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_RDONLY) == (
         os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_RDONLY)
@@ -419,7 +429,7 @@ def test_a_bind_mount_in_another_namespace_keeps_the_rights(roles):
 
 
 @pytest.mark.parametrize("what", ["symlink", "not empty", "a file", "theirs", "writable", "parent", "other mount"])
-def test_an_unfit_mount_point_is_refused(tmp_path, what):
+def test_an_unfit_mount_point_is_refused(what):
     folder = Path(tempfile.mkdtemp(prefix="hp-point-"))
     point = folder / "roles"
     try:
@@ -446,6 +456,22 @@ def test_an_unfit_mount_point_is_refused(tmp_path, what):
                                "--files", str(point)], capture_output=True, text=True, timeout=30)
         assert done.returncode != 0 and wanted in done.stderr, done
         assert len(mounts(point)) == (1 if what == "other mount" else 0)
+    finally:
+        while mounts(point):
+            subprocess.run(["umount", "-l", str(point)], check=True)
+        subprocess.run(["rm", "-rf", "--one-file-system", str(folder)], check=True)
+
+
+def test_a_start_that_fails_later_leaves_no_mount():
+    """The agent's socket comes after the files, and its path has a bound."""
+    folder = Path(tempfile.mkdtemp(prefix="hp-point-"))
+    point = folder / "roles"
+    point.mkdir()
+    try:
+        done = subprocess.run([BINARY, "dev", "--data", str(folder / ("d" * 120)), "--api", "127.0.0.1:0", "--metadata",
+                               "127.0.0.1:0", "--files", str(point)], capture_output=True, text=True, timeout=30)
+        assert done.returncode != 0 and "socket" in done.stderr, done
+        assert mounts(point) == []
     finally:
         while mounts(point):
             subprocess.run(["umount", "-l", str(point)], check=True)
