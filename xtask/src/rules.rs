@@ -41,7 +41,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("hallpass-caller", &["types"]),
     ("hallpass-imds", &["types", "secret"]),
-    ("hallpass-agent", &["types", "secret", "caller", "imds"]),
+    ("hallpass-rolefs", &["types", "secret"]),
+    ("hallpass-agent", &["types", "secret", "caller", "imds", "rolefs"]),
     ("hallpass-cloud", &["types", "secret", "credentials", "agent"]),
     (
         "hallpass-authority",

@@ -4,8 +4,8 @@ use crate::health::Counters;
 use crate::lease::Leases;
 use crate::machine::{MachineCache, Snapshot};
 use crate::{
-    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, Machine, Rules, RulesFile,
-    SessionRequest, SessionShape, SourceError,
+    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, FilesStatus, Machine, Rules,
+    RulesFile, SessionRequest, SessionShape, SourceError,
 };
 use hallpass_caller::Caller;
 use hallpass_imds::{HostPolicy, TokenKey};
@@ -13,8 +13,8 @@ use hallpass_secret::Secret;
 use hallpass_types::{Clock, Entropy, UnixSeconds};
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
 
 /// Where the rules come from.
@@ -94,6 +94,7 @@ pub struct Agent {
     pub(crate) callers: Callers,
     pub(crate) containers: ContainerTokens,
     pub(crate) counters: Counters,
+    pub(crate) files: Mutex<Option<FilesStatus>>,
     refreshing: AtomicBool,
 }
 
@@ -149,6 +150,7 @@ impl Agent {
             callers: Callers::default(),
             containers: ContainerTokens::new(&key),
             counters: Counters::default(),
+            files: Mutex::default(),
             refreshing: AtomicBool::new(false),
             config,
         }))
@@ -171,6 +173,7 @@ impl Agent {
                 RulesSource::File(file) => file.error().map(|error| error.to_string()),
                 RulesSource::Fixed(_) => None,
             },
+            files: self.files_status(),
             last_error: self.machines.last_error(),
         }
     }

@@ -32,7 +32,7 @@ pub struct AgentEvent {
     pub caller: Option<CallerFacts>,
     /// By which protocol.
     pub door: AuditDoor,
-    /// The peer's address, or `unix`.
+    /// The peer's address, or `unix`, or `file`.
     pub peer: String,
     /// The name (or number) of the rule that decided.
     pub rule: Option<String>,
@@ -87,4 +87,6 @@ pub enum AuditDoor {
     Container,
     /// The agent's unix socket.
     Socket,
+    /// A file of the role.
+    File,
 }

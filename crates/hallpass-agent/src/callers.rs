@@ -70,6 +70,15 @@ enum Standing {
 }
 
 impl Identified {
+    /// A caller of whose processes nothing is known, so that no rule that asks for them matches.
+    pub(crate) fn unseen(caller: Caller) -> Self {
+        Self {
+            caller,
+            processes: Vec::new(),
+            standing: Standing::Process,
+        }
+    }
+
     fn still_stands(&self) -> bool {
         match &self.standing {
             Standing::Proven(ends, proof) => proof.still_stands(&ends.diag, ends.peer, ends.other()),
@@ -194,13 +203,9 @@ impl Callers {
     }
 
     /// A caller of which only the uid is known, with the groups a login would have.
-    pub(crate) fn of_uid(&self, uid: u32) -> Identified {
+    pub(crate) fn of_uid(&self, uid: u32) -> Caller {
         let gids = self.database().login_groups(uid);
-        Identified {
-            caller: self.caller(uid, gids, 0, None),
-            processes: Vec::new(),
-            standing: Standing::Process,
-        }
+        self.caller(uid, gids, 0, None)
     }
 
     /// The caller behind a unix connection.
@@ -241,6 +246,20 @@ impl Callers {
         })
     }
 
+    /// The caller behind a request to the file system, as the kernel reported it. A descriptor may be anyone's, so only
+    /// user and groups are known of it for rules; the process is for the record.
+    pub(crate) fn of_reader(&self, uid: u32, gids: &[u32], pid: u32) -> Caller {
+        let mut caller = self.caller(uid, gids.to_vec(), 0, None);
+        // The number alone tells nothing: a process in another pid namespace has none here.
+        if let Ok(found) = process(pid)
+            && found.uids.contains(&uid)
+        {
+            caller.pid = Some(pid);
+            caller.exe = found.exe;
+        }
+        caller
+    }
+
     fn of_proof(&self, ends: &TcpEnds, proof: Arc<Proof>) -> Identified {
         let owner = &proof.owner;
         let mut caller = self.caller(owner.uid, proof.gids(), u64::from(owner.inode), owner.cgroup_id);
@@ -273,7 +292,8 @@ impl Callers {
         }
     }
 
-    fn database(&self) -> Arc<UserDatabase> {
+    /// The machine's users and groups, at most a second old.
+    pub(crate) fn database(&self) -> Arc<UserDatabase> {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(users) = users.as_mut() {
             if users.looked.elapsed() < LOOK_EVERY {

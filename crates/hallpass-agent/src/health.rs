@@ -1,5 +1,6 @@
 //! What a supervisor and a monitoring system ask: is it alive, can it serve, how much did it do.
 
+use crate::callers::Identified;
 use crate::connection::serve;
 use crate::{Agent, EventOutcome, Shutdown};
 use hallpass_imds::ImdsResponse;
@@ -57,7 +58,7 @@ impl Agent {
         let Ok(machine) = self.machine().await else {
             return false;
         };
-        let who = self.callers.of_uid(uid);
+        let who = Identified::unseen(self.callers.of_uid(uid));
         !self.entitlement(&who, &machine.machine).await.roles.is_empty()
     }
 

@@ -149,6 +149,13 @@ impl Leases {
         slot
     }
 
+    /// The lease of `session` as far as it is known and valid, without waiting or counting as use.
+    pub(crate) fn known(&self, session: &SessionRequest) -> Option<Arc<Lease>> {
+        let slot = lock(&self.slots).get(session).cloned()?;
+        let lease = lock(&slot.state).lease.clone();
+        lease.filter(|lease| lease.left(self.clock.now()) > 0)
+    }
+
     /// Starts renewing every lease that is due and still asked for.
     pub(crate) fn renew_due(self: &Arc<Self>) {
         let now = self.clock.now();

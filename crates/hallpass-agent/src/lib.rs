@@ -1,7 +1,8 @@
 //! The agent: hands short-lived credentials to exactly the local processes that may have them.
 //!
-//! [`Rules`] say who may have what; [`Agent`] answers on three doors: the EC2 metadata protocol and the ECS container
-//! protocol over TCP ([`Agent::serve_metadata`]), and a unix socket for the command line ([`Agent::serve_socket`]).
+//! [`Rules`] say who may have what; [`Agent`] answers on four doors: the EC2 metadata protocol and the ECS container
+//! protocol over TCP ([`Agent::serve_metadata`]), a unix socket for the command line ([`Agent::serve_socket`]), and files
+//! ([`Agent::mount_files`]).
 //! Credentials come from a [`CredentialSource`], are kept in memory as one lease per role, and are renewed ahead. Every
 //! credential handed out and every refusal of one is recorded by the [`AuditSink`] *before* it is answered; if it
 //! cannot be recorded, it is refused.
@@ -16,6 +17,8 @@ pub mod client;
 mod clock;
 mod connection;
 mod container;
+mod file_rule;
+mod files;
 mod health;
 mod lease;
 pub mod link_local;
@@ -34,10 +37,11 @@ mod status;
 pub use agent::{Agent, AgentConfig, RulesSource};
 pub use audit::{AgentEvent, AuditDoor, AuditSink, CallerFacts, EventOutcome, NoAudit};
 pub use clock::{SystemClock, SystemEntropy};
+pub use files::MountedFiles;
 pub use hallpass_caller::{Caller, CallerError, SockDiag};
 pub use rules::{Decision, Evidence, Explanation, NoMatch, RuleReport, Rules, SessionShape};
 pub use rules_file::{RulesFile, RulesFileError};
 pub use rules_parse::{RulesError, RulesProblem};
 pub use shutdown::{Shutdown, ShutdownTrigger};
 pub use source::{BoxFuture, CredentialSource, Issued, Machine, SessionRequest, SourceError};
-pub use status::{AgentStatus, LeaseStatus};
+pub use status::{AgentStatus, FilesStatus, LeaseStatus};

@@ -8,6 +8,7 @@ pub(crate) use glob::Glob;
 pub use shape::SessionShape;
 pub(crate) use shape::{NAME_CHARACTERS, Piece, Template, Variable, is_name, is_tag};
 
+use crate::file_rule::FileRule;
 use crate::rules_parse::{RulesError, parse};
 use hallpass_caller::Caller;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,10 @@ use std::collections::BTreeMap;
 /// [[rule]]
 /// everyone = true                 # a rule without any condition must say so
 /// roles = ["guest"]
+///
+/// [[file]]                        # the role as files, see `Agent::mount_files`
+/// role = "app_server"
+/// owner = "www-data"
 /// ```
 ///
 /// In patterns `?` is one character and `*` any number. In the paths of `exe`, `ancestor` and `cgroup` neither is a
@@ -42,6 +47,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
     pub(crate) rules: Vec<Rule>,
+    pub(crate) files: Vec<FileRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -127,6 +133,7 @@ impl Rules {
                 roles,
                 ..Rule::default()
             }],
+            files: Vec::new(),
         }
     }
 
@@ -196,6 +203,7 @@ impl Rules {
             } => {
                 let before = Self {
                     rules: self.rules.iter().take(index).cloned().collect(),
+                    files: Vec::new(),
                 };
                 let skipped = match before.decide(caller, evidence) {
                     Decision::NoMatch(no) => no.reasons,

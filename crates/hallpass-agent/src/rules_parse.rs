@@ -1,11 +1,14 @@
 mod conditions;
 mod shape;
 
+use crate::file_rule::FileRule;
 use crate::rules::{Key, Rule, Rules};
 use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
+
+mod file;
 
 /// Everything that is wrong with a rules file. None of it is in force.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,12 +51,14 @@ const ROLE_NAME_CHARACTERS_MAX: usize = 64;
 struct Reader<'t> {
     text: &'t str,
     problems: Vec<RulesProblem>,
+    files: Vec<FileRule>,
 }
 
 pub(crate) fn parse(text: &str) -> Result<Rules, RulesError> {
     let mut reader = Reader {
         text,
         problems: Vec::new(),
+        files: Vec::new(),
     };
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
@@ -68,7 +73,10 @@ pub(crate) fn parse(text: &str) -> Result<Rules, RulesError> {
         .problems
         .sort_by_key(|problem| (problem.line, problem.column));
     if reader.problems.is_empty() {
-        Ok(Rules { rules })
+        Ok(Rules {
+            rules,
+            files: reader.files,
+        })
     } else {
         Err(RulesError {
             problems: reader.problems,
@@ -92,10 +100,16 @@ impl Reader<'_> {
     fn file(&mut self, table: &DeTable<'_>) -> Vec<Rule> {
         let mut rules = Vec::new();
         for (key, value) in table {
+            if self.files(key, value) {
+                continue;
+            }
             if key.get_ref() != "rule" {
                 self.problem(
                     key.span(),
-                    format!("unknown key `{}`: only [[rule]] is known", key.get_ref()),
+                    format!(
+                        "unknown key `{}`: only [[rule]] and [[file]] are known",
+                        key.get_ref()
+                    ),
                 );
                 continue;
             }

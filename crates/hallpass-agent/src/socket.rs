@@ -158,6 +158,9 @@ async fn status(agent: &Arc<Agent>, who: &Identified) -> ImdsResponse {
         status.rules_error = status
             .rules_error
             .map(|_| "the newest rules file is not in force".to_owned());
+        if let Some(files) = &mut status.files {
+            files.problem = files.problem.take().map(|_| "not all are there".to_owned());
+        }
     }
     answer(&status)
 }

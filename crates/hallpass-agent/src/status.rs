@@ -1,5 +1,6 @@
 use hallpass_types::UnixSeconds;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// What the agent is doing, for health pages and `hallpass agent status`. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +15,22 @@ pub struct AgentStatus {
     pub rules: usize,
     /// Why the newest rules file is not in force.
     pub rules_error: Option<String>,
+    /// Where the roles are files, if they are.
+    #[serde(default)]
+    pub files: Option<FilesStatus>,
     /// Why the source was last not able to answer; absent once it answers again.
     pub last_error: Option<String>,
+}
+
+/// Where the roles are files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesStatus {
+    /// The mount point.
+    pub path: PathBuf,
+    /// `fuse`, or `tmpfs` where there is none.
+    pub file_system: String,
+    /// Why they are not all there.
+    pub problem: Option<String>,
 }
 
 /// One lease.

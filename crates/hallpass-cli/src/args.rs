@@ -78,6 +78,9 @@ pub(crate) struct DevArgs {
     /// Serve metadata at 169.254.169.254:80 and [fd00:ec2::254]:80 too (root)
     #[arg(long)]
     pub(crate) link_local: bool,
+    /// Show the roles of the rules' [[file]] tables as files in that empty directory (root)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) files: Option<PathBuf>,
     /// Written once everything answers: addresses and names as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! `hallpass dev`: the whole system in one process.
 
 mod endpoints;
+mod files;
 mod network;
 mod upstreams;
 
@@ -13,7 +14,8 @@ use crate::seed;
 use endpoints::Endpoints;
 use hallpass_agent::link_local::{LoopbackAddress, METADATA_V4, METADATA_V6, listen_on_loopback};
 use hallpass_agent::{
-    Agent, AgentConfig, RulesFile, RulesSource, Shutdown, ShutdownTrigger, SystemClock, SystemEntropy,
+    Agent, AgentConfig, MountedFiles, RulesFile, RulesSource, Shutdown, ShutdownTrigger, SystemClock,
+    SystemEntropy,
 };
 use hallpass_audit::AuditLog;
 use hallpass_authority::{Authority, Machine, RootKey};
@@ -85,6 +87,7 @@ struct System {
     stop: ShutdownTrigger,
     serving: Vec<tokio::task::JoinHandle<()>>,
     endpoints: Endpoints,
+    files: Option<MountedFiles>,
     _link_local: Vec<LoopbackAddress>,
 }
 
@@ -196,6 +199,8 @@ impl System {
         let own_agent =
             make_agent(&instance).map_err(|error| failed(&format!("the agent cannot start: {error}")))?;
 
+        let files = files::mount(&own_agent, options).await?;
+
         let mut serving = vec![];
         let mut api_stopped = stopped.clone();
         serving.push(tokio::spawn(hallpass_serve::serve(
@@ -244,6 +249,7 @@ impl System {
             stop,
             serving,
             endpoints,
+            files,
             _link_local: link_local,
         })
     }
@@ -281,6 +287,9 @@ impl System {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
             }
+        }
+        if let Some(files) = self.files.take() {
+            files.stop().await;
         }
         self.stop.trigger();
         self.endpoints.stop().await;
@@ -375,6 +384,9 @@ fn greet(ready: &Ready, system: &System, options: &DevArgs, printer: &Printer) {
         printer.say("          http://169.254.169.254/ and http://[fd00:ec2::254]/ on this machine");
     }
     printer.say(&format!("rules     {}", ready.rules.display()));
+    if let Some(files) = &options.files {
+        printer.say(&format!("files     {}", files.display()));
+    }
     printer.say(&format!(
         "data      {}{}",
         ready.data.display(),

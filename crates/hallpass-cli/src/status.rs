@@ -47,6 +47,12 @@ pub(crate) async fn run(options: &StatusArgs, printer: &Printer) -> Result<u8, C
             printer.data(&format!("{name:<10}{value}"));
         }
     }
+    if let Some(files) = &agent.files {
+        let problem = files.problem.as_ref();
+        let problem = problem.map_or(String::new(), |problem| format!(", WARNING: {problem}"));
+        let (path, file_system) = (files.path.display(), &files.file_system);
+        printer.data(&format!("files     {path} ({file_system}){problem}"));
+    }
     if let Some(error) = &agent.rules_error {
         printer.data(&format!("WARNING   the rules file is not in force: {error}"));
     }

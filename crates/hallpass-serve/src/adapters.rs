@@ -160,6 +160,7 @@ impl AgentAudit {
             AuditDoor::MetadataV2 => "metadata, version 2",
             AuditDoor::Container => "container endpoint",
             AuditDoor::Socket => "agent socket",
+            AuditDoor::File => "file",
         };
         detail.insert("door".to_owned(), json!(door));
         if let Some(caller) = &event.caller {

@@ -33,6 +33,8 @@ pub struct Source {
     pub sessions: Mutex<Vec<SessionRequest>>,
     pub fail: Mutex<Option<SourceError>>,
     pub life: AtomicI64,
+    /// Whether it never answers.
+    pub hangs: AtomicBool,
     pub clock: Arc<FixedClock>,
 }
 
@@ -46,6 +48,9 @@ impl CredentialSource for Source {
         Box::pin(async move {
             let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
             tokio::task::yield_now().await;
+            if self.hangs.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
             if let Some(error) = self.fail.lock().unwrap().clone() {
                 return Err(error);
             }
@@ -109,6 +114,7 @@ pub fn parts() -> (Arc<Source>, Arc<Audit>, Arc<FixedClock>) {
         sessions: Mutex::default(),
         fail: Mutex::new(None),
         life: AtomicI64::new(3600),
+        hangs: AtomicBool::new(false),
         clock: Arc::clone(&clock),
     };
     (Arc::new(source), Arc::default(), clock)
