@@ -1,16 +1,17 @@
 //! `hallpass dev`: the whole system in one process.
 
 mod endpoints;
-mod files;
 mod network;
 mod upstreams;
 
 use crate::args::DevArgs;
 use crate::data_dir::{DataDir, default_path, write_atomically, write_private};
 use crate::error::CliError;
+use crate::files;
 use crate::printer::Printer;
 use crate::running::{READY_NAME, Ready};
 use crate::seed;
+use crate::signals::Signals;
 use endpoints::Endpoints;
 use hallpass_agent::link_local::{LoopbackAddress, METADATA_V4, METADATA_V6, listen_on_loopback};
 use hallpass_agent::{
@@ -31,7 +32,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) async fn run(options: DevArgs, printer: &Printer) -> Result<u8, CliError> {
     start_log();
@@ -44,13 +44,14 @@ pub(crate) async fn run(options: DevArgs, printer: &Printer) -> Result<u8, CliEr
     let ready = system.ready(&data);
     let text =
         serde_json::to_string_pretty(&ready).map_err(|error| CliError::failed(error.to_string()))? + "\n";
+    let signals = Signals::catch()?;
     write_private(&data.file(READY_NAME), text.as_bytes())?;
     greet(&ready, &system, &options, printer);
     if let Some(path) = &options.ready_file {
         // Last of all: whoever waits for it may ask anything.
         write_atomically(path, text.as_bytes(), 0o644)?;
     }
-    system.until_stopped(printer).await?;
+    system.until_stopped(signals, printer).await;
     // A stopped system must not be found. If it cannot be removed, its process id says that nobody is there.
     let _ = std::fs::remove_file(data.file(READY_NAME));
     Ok(0)
@@ -199,7 +200,7 @@ impl System {
         let own_agent =
             make_agent(&instance).map_err(|error| failed(&format!("the agent cannot start: {error}")))?;
 
-        let files = files::mount(&own_agent, options).await?;
+        let files = files::mount(&own_agent, options.files.as_deref()).await?;
 
         let mut serving = vec![];
         let mut api_stopped = stopped.clone();
@@ -272,22 +273,8 @@ impl System {
         }
     }
 
-    /// Runs until Ctrl-C or SIGTERM; SIGHUP takes the rules over at once.
-    async fn until_stopped(&mut self, printer: &Printer) -> Result<(), CliError> {
-        let cannot = |error: std::io::Error| CliError::failed(format!("cannot wait for signals: {error}"));
-        let mut hangup = signal(SignalKind::hangup()).map_err(cannot)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-        loop {
-            tokio::select! {
-                _ = hangup.recv() => match self.rules.reload() {
-                    Ok(_) => printer.say("the rules are in force"),
-                    Err(error) => printer.say(&format!("the old rules stay in force: {error}")),
-                },
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-            }
-        }
+    async fn until_stopped(&mut self, mut signals: Signals, printer: &Printer) {
+        signals.until_stopped(&self.rules, printer).await;
         if let Some(files) = self.files.take() {
             files.stop().await;
         }
@@ -299,7 +286,6 @@ impl System {
         }
         // The socket would be taken for a leftover at the next start anyway.
         let _ = std::fs::remove_file(&self.socket);
-        Ok(())
     }
 }
 

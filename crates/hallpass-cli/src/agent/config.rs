@@ -42,6 +42,8 @@ pub(crate) struct ListenConfig {
     pub(crate) redirect_port: Option<u16>,
     /// Interfaces of containers that are led likewise; absent: the usual names.
     pub(crate) container_interfaces: Option<Vec<String>>,
+    /// The roles of the rules' `[[file]]` tables as files: an empty directory that only root can change.
+    pub(crate) files: Option<PathBuf>,
     /// `/healthz`, `/readyz`, `/metrics`.
     pub(crate) health: Option<SocketAddr>,
     /// How often a process of nobody is sent to try, in seconds; absent: 60.
@@ -88,6 +90,7 @@ impl AgentFile {
             *path = folder.join(&*path);
         }
         for path in [
+            &mut file.listen.files,
             &mut file.source.file,
             &mut file.source.container_token_file,
             &mut file.source.web_identity_token_file,

@@ -6,13 +6,15 @@ use crate::agent::self_test;
 use crate::data_dir::{write_atomically, write_private};
 use crate::dev::{METADATA_ADDRESSES, bind, link_local_listener, report, serve_metadata, start_log};
 use crate::error::CliError;
+use crate::files;
 use crate::printer::Printer;
 use crate::running::{AGENT_READY_NAME, AgentReady};
+use crate::signals::Signals;
 use hallpass_agent::link_local::LoopbackAddress;
 use hallpass_agent::redirect::Redirect;
 use hallpass_agent::{
-    Agent, AgentConfig, CredentialSource as _, RulesFile, RulesSource, Shutdown, ShutdownTrigger,
-    SystemClock, SystemEntropy,
+    Agent, AgentConfig, CredentialSource as _, MountedFiles, RulesFile, RulesSource, Shutdown,
+    ShutdownTrigger, SystemClock, SystemEntropy,
 };
 use hallpass_audit::AuditLog;
 use hallpass_cloud::CloudSource;
@@ -23,7 +25,6 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 /// Connections the kernel keeps for us to accept.
@@ -35,10 +36,11 @@ pub(crate) async fn run(path: &Path, printer: &Printer) -> Result<u8, CliError> 
     let file = AgentFile::read(path)?;
     let mut running = Running::start(&file, passed).await?;
     running.tell(printer);
+    let signals = Signals::catch()?;
     // Whoever waits for the file, or for systemd to call it started, may ask anything.
     running.write_ready()?;
     notify(&[sd_notify::NotifyState::Ready]);
-    running.until_stopped(printer).await?;
+    running.until_stopped(signals, printer).await;
     Ok(0)
 }
 
@@ -50,6 +52,7 @@ struct Running {
     listens: Vec<String>,
     stop: ShutdownTrigger,
     serving: Vec<tokio::task::JoinHandle<()>>,
+    files: Option<MountedFiles>,
     _link_local: Vec<LoopbackAddress>,
 }
 
@@ -110,6 +113,7 @@ impl Running {
             listens: Vec::new(),
             stop,
             serving: Vec::new(),
+            files: None,
             _link_local: Vec::new(),
         };
         running.listen(file, &mut passed, &agent, &stopped).await?;
@@ -191,6 +195,10 @@ impl Running {
                 own.serve_socket(listener, own_stopped).await,
             );
         }));
+        self.files = files::mount(agent, file.listen.files.as_deref()).await?;
+        if let Some(path) = &file.listen.files {
+            self.listens.push(format!("files     {}", path.display()));
+        }
         if let Some(address) = file.listen.health {
             let listener = self::listener(passed, address, "health in [listen]").await?;
             let address = listener
@@ -237,24 +245,13 @@ impl Running {
         write_atomically(&self.ready_path, (text + "\n").as_bytes(), 0o644)
     }
 
-    /// Runs until Ctrl-C or SIGTERM; SIGHUP takes the rules over at once.
-    async fn until_stopped(&mut self, printer: &Printer) -> Result<(), CliError> {
-        let cannot = |error: std::io::Error| CliError::failed(format!("cannot wait for signals: {error}"));
-        let mut hangup = signal(SignalKind::hangup()).map_err(cannot)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-        loop {
-            tokio::select! {
-                _ = hangup.recv() => match self.rules.reload() {
-                    Ok(_) => printer.say("the rules are in force"),
-                    Err(error) => printer.say(&format!("the old rules stay in force: {error}")),
-                },
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-            }
-        }
+    async fn until_stopped(&mut self, mut signals: Signals, printer: &Printer) {
+        signals.until_stopped(&self.rules, printer).await;
         notify(&[sd_notify::NotifyState::Stopping]);
         self.stop.trigger();
+        if let Some(files) = self.files.take() {
+            files.stop().await;
+        }
         for task in self.serving.drain(..) {
             // A task that panicked has nothing left to end.
             let _ = task.await;
@@ -264,7 +261,6 @@ impl Running {
             let _ = std::fs::remove_file(&self.ready.agent_socket);
         }
         let _ = std::fs::remove_file(&self.ready_path);
-        Ok(())
     }
 }
 
