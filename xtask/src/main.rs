@@ -1,5 +1,6 @@
 //! Development tasks: `cargo xtask test [unit|interop [PYTEST-ARGS…]]`, `cargo xtask lint`,
-//! `cargo xtask fuzz [TARGET [SECONDS]]`, `cargo xtask generate [NAME | --check]`, `cargo xtask ci`.
+//! `cargo xtask fuzz [TARGET [SECONDS]]`, `cargo xtask generate [NAME | --check]`, `cargo xtask deb [BINARY VERSION]`,
+//! `cargo xtask ci`.
 //!
 //! `test` installs what the tests need (Debian packages, Python, npm and Go clients, all pinned) and passes them all.
 //! Downloads and builds are kept in one cache folder outside the clone, so that a second run is quick.
@@ -10,6 +11,7 @@
 )]
 
 mod clients;
+mod deb;
 mod fuzz;
 mod generate;
 mod rules;
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
         ["setup"] => clients::install().map(|_| ()),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["lint"] => lint(),
+        ["deb"] => deb::build(None, None),
+        ["deb", binary, version] => deb::build(Some(binary), Some(version)),
         ["generate"] => generate::write(None),
         ["generate", "--check"] => generate::check(),
         ["generate", name] => generate::write(Some(name)),
@@ -36,7 +40,7 @@ fn main() -> ExitCode {
             .and_then(|()| unit())
             .and_then(|()| generate::check())
             .and_then(|()| interop(&[])),
-        _ => Err("usage: cargo xtask test [unit | interop [PYTEST-ARGS…]] | setup | lint | fuzz [TARGET [SECONDS]] | generate [NAME | --check] | ci".to_owned()),
+        _ => Err("usage: cargo xtask test [unit | interop [PYTEST-ARGS…]] | setup | lint | deb [BINARY VERSION] | fuzz [TARGET [SECONDS]] | generate [NAME | --check] | ci".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,6 +23,8 @@ const HEADER_BYTES_MAX: usize = 16 * 1024;
 const HEADERS_MAX: usize = 64;
 /// From the first wait for a request to its last header byte; also how long a kept-alive connection may idle.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection without a request is still waited for when serving ends.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(250);
 /// Beyond this many a new connection is closed at once.
 const CONNECTIONS_MAX: usize = 1024;
 /// What one uid may occupy of them, so that no user can lock the others out.
@@ -214,6 +216,12 @@ where
         // A broken connection is the peer's affair.
         _ = connection.as_mut() => {}
         () = shutdown.wait() => {
+            // Whoever has just connected has yet to send: closing now would lose a request that is on its way.
+            if served.load(Ordering::Relaxed) == 0
+                && tokio::time::timeout(FIRST_REQUEST_TIMEOUT, connection.as_mut()).await.is_ok()
+            {
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             let _ = tokio::time::timeout(HEADER_READ_TIMEOUT, connection).await;
         }
