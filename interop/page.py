@@ -9,7 +9,7 @@ import subprocess
 from house import BINARY, CLEAN, TOOLS
 
 # "… is `name.json`:" or "… (`name.json`) …:", then its text.
-FILE = re.compile(r"`([\w.-]+\.json)`[^`]*:\n\n```json\n(.*?)```", re.S)
+FILE = re.compile(r"`([\w.-]+\.(?:json|toml|sh))`[^`]*:\n\n```(?:json|toml|sh)\n(.*?)```", re.S)
 CONSOLE = re.compile(r"```console\n(.*?)```", re.S)
 
 
@@ -21,7 +21,7 @@ def follow(path, house, tmp_path, normal):
     page = path.read_text()
     tools, folder = tmp_path / "bin", tmp_path / "work"
     tools.mkdir()
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (tools / "hallpass").symlink_to(BINARY)
     # Debian's own is older than AWS_ENDPOINT_URL.
     (tools / "aws").symlink_to(TOOLS / "python-awscli/bin/aws")

@@ -8,10 +8,22 @@ use std::process::Command;
 
 /// What goes where, from the root of the sources.
 const FILES: &[(&str, &str)] = &[
-    ("packaging/systemd/hallpass-agent.service", "lib/systemd/system/hallpass-agent.service"),
-    ("packaging/systemd/hallpass-agent.socket", "lib/systemd/system/hallpass-agent.socket"),
-    ("packaging/systemd/hallpass-closed.service", "lib/systemd/system/hallpass-closed.service"),
-    ("packaging/systemd/hallpass.sysusers", "usr/lib/sysusers.d/hallpass.conf"),
+    (
+        "packaging/systemd/hallpass-agent.service",
+        "lib/systemd/system/hallpass-agent.service",
+    ),
+    (
+        "packaging/systemd/hallpass-agent.socket",
+        "lib/systemd/system/hallpass-agent.socket",
+    ),
+    (
+        "packaging/systemd/hallpass-closed.service",
+        "lib/systemd/system/hallpass-closed.service",
+    ),
+    (
+        "packaging/systemd/hallpass.sysusers",
+        "usr/lib/sysusers.d/hallpass.conf",
+    ),
     ("packaging/etc/agent.toml", "etc/hallpass/agent.toml"),
     ("packaging/etc/rules.toml", "etc/hallpass/rules.toml"),
     ("docs/agent.md", "usr/share/doc/hallpass/agent.md"),
@@ -27,7 +39,12 @@ pub(crate) fn build(binary: Option<&str>, version: Option<&str>) -> Result<(), S
     let binary = match binary {
         Some(path) => PathBuf::from(path),
         None => {
-            run(&root(), "cargo", ["build", "--release", "--locked", "-p", "hallpass"], &[])?;
+            run(
+                &root(),
+                "cargo",
+                ["build", "--release", "--locked", "-p", "hallpass"],
+                &[],
+            )?;
             target_folder()?.join("release/hallpass")
         }
     };
@@ -48,7 +65,11 @@ pub(crate) fn build(binary: Option<&str>, version: Option<&str>) -> Result<(), S
         place(&root().join(from), &tree.join(to), 0o644)?;
     }
     for script in ["postinst", "prerm", "postrm"] {
-        place(&root().join("packaging/debian").join(script), &tree.join("DEBIAN").join(script), 0o755)?;
+        place(
+            &root().join("packaging/debian").join(script),
+            &tree.join("DEBIAN").join(script),
+            0o755,
+        )?;
     }
     let control = format!(
         "Package: hallpass\nVersion: {version}\nArchitecture: {architecture}\nSection: admin\nPriority: optional\n\
@@ -63,7 +84,12 @@ pub(crate) fn build(binary: Option<&str>, version: Option<&str>) -> Result<(), S
     }
     let package = folder.join(format!("hallpass_{version}_{architecture}.deb"));
     let (from, to) = (tree.display().to_string(), package.display().to_string());
-    run(&root(), "dpkg-deb", ["--root-owner-group", "-Zxz", "-z1", "--build", &from, &to], &[])?;
+    run(
+        &root(),
+        "dpkg-deb",
+        ["--root-owner-group", "-Zxz", "-z1", "--build", &from, &to],
+        &[],
+    )?;
     eprintln!("{to}");
     Ok(())
 }

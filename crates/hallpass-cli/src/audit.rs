@@ -3,7 +3,7 @@
 use crate::args::TailArgs;
 use crate::error::CliError;
 use crate::printer::Printer;
-use crate::running::data_path;
+use crate::running::audit_folder;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
 const FOLLOW_WINDOW: usize = 1_000;
 
 pub(crate) async fn tail(options: &TailArgs, printer: &Printer) -> Result<u8, CliError> {
-    let folder = data_path(&options.location)?.join("audit");
+    let folder = audit_folder(&options.location)?;
     let read =
         |count| hallpass_audit::latest(&folder, count).map_err(|error| CliError::failed(error.to_string()));
     let shown = read(options.count)?;

@@ -121,6 +121,18 @@ pub(crate) fn find_agent(location: &Location) -> Result<AgentReady, CliError> {
     )
 }
 
+/// Where the records are: with the system's data, running or not, or where the agent by itself keeps its own.
+pub(crate) fn audit_folder(location: &Location) -> Result<PathBuf, CliError> {
+    let own = data_path(location)?.join("audit");
+    if own.is_dir() {
+        return Ok(own);
+    }
+    Ok(find_agent(location)
+        .ok()
+        .and_then(|ready| ready.audit)
+        .unwrap_or(own))
+}
+
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, CliError> {
     let Ok(text) = std::fs::read_to_string(path) else {
         return Ok(None);

@@ -3,11 +3,11 @@
 use crate::args::WhyArgs;
 use crate::error::CliError;
 use crate::printer::Printer;
-use crate::running::data_path;
+use crate::running::audit_folder;
 use serde_json::Value;
 
 pub(crate) fn run(options: &WhyArgs, printer: &Printer) -> Result<u8, CliError> {
-    let folder = data_path(&options.location)?.join("audit");
+    let folder = audit_folder(&options.location)?;
     let records = hallpass_audit::find(&folder, &options.request_id)
         .map_err(|error| CliError::failed(error.to_string()))?;
     if records.is_empty() {

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Requests per second and latency of the agent's metadata service, beside a bare server and other metadata services.
+
+Usage: bench/metadata.py [BINARY [HELLO]]  (release builds; HELLO is `cargo build --release -p hallpass-agent --example
+hello`). Needs wrk. Rounds are interleaved, so that what else the machine does meets everyone. PEERS="name=command;…"
+adds servers: {port} in the command is where they are to listen.
+"""
+import json
+import os
+import re
+import shlex
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+binary = sys.argv[1] if len(sys.argv) > 1 else "target/release/hallpass"
+hello = sys.argv[2] if len(sys.argv) > 2 else "target/release/examples/hello"
+SECONDS, ROUNDS = int(os.environ.get("SECONDS", "3")), int(os.environ.get("ROUNDS", "3"))
+LIST = "latest/meta-data/iam/security-credentials/"
+folder = tempfile.TemporaryDirectory(dir=os.environ.get("FOLDER"))
+path = Path(folder.name)
+processes = []
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def begin(*command, **options):
+    process = subprocess.Popen(list(map(str, command)), text=True, **options)
+    processes.append(process)
+    return process
+
+
+def answers(url, headers=()):
+    for _ in range(300):
+        try:
+            return urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers)), timeout=2).read()
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"{url} does not answer")
+
+
+def agent(rules):
+    answer = {"Version": 1, "AccessKeyId": "ASIAIOSFODNN7EXAMPLE", "SecretAccessKey": "s" * 40, "SessionToken": "t" * 600,
+              "Expiration": "2099-01-01T00:00:00Z"}
+    (path / "answer.json").write_text(json.dumps(answer))
+    (path / "rules.toml").write_text(rules)
+    (path / "rules.toml").chmod(0o644)
+    (path / "agent.toml").write_text(f"""run_dir = "run"\naudit = "audit"
+[listen]\nmetadata = "127.0.0.1:0"\n[source]\nprocess = "cat {path}/answer.json"\n[[role]]\nname = "app"\n""")
+    process = begin(binary, "agent", "run", "--config", path / "agent.toml", stderr=subprocess.DEVNULL)
+    while not (path / "run/agent.json").exists():
+        time.sleep(0.01)
+    base = json.loads((path / "run/agent.json").read_text())["metadata"]
+    put = urllib.request.Request(base + "latest/api/token", method="PUT", headers={"X-aws-ec2-metadata-token-ttl-seconds": "21600"})
+    token = {"X-aws-ec2-metadata-token": urllib.request.urlopen(put).read().decode()}
+    return process, base, token
+
+
+def wrk(url, headers, connections, fresh):
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", url]
+    for name, value in {**headers, **({"Connection": "close"} if fresh else {})}.items():
+        command += ["-H", f"{name}: {value}"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in text, text
+    unit = {"us": 1e-3, "ms": 1, "s": 1e3}
+    at = lambda percent: (lambda m: float(m[1]) * unit[m[2]])(re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", text))
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), at(50), at(99)
+
+
+bare = begin(hello, stdout=subprocess.PIPE)
+servers = {"bare hyper": (f"http://{bare.stdout.readline().strip()}/", {})}
+process, base, token = agent(f"[[rule]]\nuid = {os.getuid()}\nroles = [\"app\"]\n")
+servers["agent, instance-id"] = (base + "latest/meta-data/instance-id", token)
+servers["agent, role list"] = (base + LIST, token)
+servers["agent, credentials"] = (base + LIST + "app", token)
+for peer in filter(None, os.environ.get("PEERS", "").split(";")):
+    name, command = peer.split("=", 1)
+    port = free_port()
+    begin(*shlex.split(command.format(port=port)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    servers[name] = (f"http://127.0.0.1:{port}/{LIST}", {"X-aws-ec2-metadata-token": "x", "Host": "169.254.169.254"})
+try:
+    for url, headers in servers.values():
+        answers(url, headers)
+    print(f"{'':24}{'connections':>14}{'requests/s':>12}{'of bare':>9}{'p50 ms':>9}{'p99 ms':>9}")
+    for connections, fresh in ((1, False), (16, False), (64, False), (16, True)):
+        results = {name: [] for name in servers}
+        for _ in range(ROUNDS):
+            for name, (url, headers) in servers.items():
+                results[name].append(wrk(url, headers, connections, fresh))
+        middle = {name: [statistics.median(column) for column in zip(*rows)] for name, rows in results.items()}
+        for name, (rate, half, most) in middle.items():
+            kind = f"{connections}{' fresh' if fresh else ''}"
+            print(f"{name:24}{kind:>14}{rate:12.0f}{rate / middle['bare hyper'][0]:9.2f}{half:9.2f}{most:9.2f}", flush=True)
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    print(f"agent resident, MiB: {int(status.split('VmRSS:')[1].split()[0]) / 1024:.1f}")
+finally:
+    for each in processes:
+        each.terminate()
+        each.wait()
+    folder.cleanup()
