@@ -85,7 +85,10 @@ impl AgentFile {
             .map_err(|error| CliError::failed(format!("cannot read `{shown}`: {error}")))?;
         let mut file: Self = toml::from_str(&text)
             .map_err(|error| CliError::failed(format!("`{shown}`: {}", error.to_string().trim_end())))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
+        // Absolute: others read these paths from other folders.
+        let path =
+            std::path::absolute(path).map_err(|error| CliError::failed(format!("`{shown}`: {error}")))?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
         for path in [&mut file.rules, &mut file.run_dir, &mut file.audit] {
             *path = folder.join(&*path);
         }
