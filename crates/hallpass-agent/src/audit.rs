@@ -52,6 +52,8 @@ pub enum EventOutcome {
         access_key_id: String,
         /// When it ends.
         expires_at: UnixSeconds,
+        /// Whether this user was handed this key before: then that it has it is on record already.
+        again: bool,
     },
     /// Refused.
     Refused {

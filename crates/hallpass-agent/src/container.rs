@@ -173,6 +173,9 @@ async fn credentials(
                 role: role.clone(),
                 access_key_id: lease.issued.access_key_id.clone(),
                 expires_at: lease.issued.expires_at,
+                again: agent
+                    .leases
+                    .was_handed_to(&session, &lease.issued.access_key_id, caller.uid),
             },
             caller: Some(facts(caller)),
             door: AuditDoor::Container,
@@ -188,6 +191,8 @@ async fn credentials(
             "the event cannot be recorded",
         )));
     }
-    agent.leases.handed_to(&session, caller.uid);
+    agent
+        .leases
+        .handed_to(&session, &lease.issued.access_key_id, caller.uid);
     Ok(container_answer(&view(&lease.issued)))
 }

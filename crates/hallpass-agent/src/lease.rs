@@ -53,6 +53,13 @@ struct SlotState {
     issued_to: BTreeMap<u32, UnixSeconds>,
 }
 
+impl SlotState {
+    fn holds(&self, access_key_id: &str) -> bool {
+        let lease = self.lease.as_ref();
+        lease.is_some_and(|lease| lease.issued.access_key_id == access_key_id)
+    }
+}
+
 #[derive(Debug)]
 struct Failure {
     error: SourceError,
@@ -180,14 +187,24 @@ impl Leases {
         lock(&self.slots).retain(|session, _| roles.contains(&session.role));
     }
 
-    /// Notes who got the lease of `session`.
-    pub(crate) fn handed_to(&self, session: &SessionRequest, uid: u32) {
+    /// Whether `uid` is known to have got the key of the lease of `session` before.
+    pub(crate) fn was_handed_to(&self, session: &SessionRequest, key: &str, uid: u32) -> bool {
+        let slot = lock(&self.slots).get(session).cloned();
+        slot.is_some_and(|slot| {
+            let state = lock(&slot.state);
+            state.holds(key) && state.issued_to.contains_key(&uid)
+        })
+    }
+
+    /// Notes who got that key of `session`, once it is on record.
+    pub(crate) fn handed_to(&self, session: &SessionRequest, key: &str, uid: u32) {
         let Some(slot) = lock(&self.slots).get(session).cloned() else {
             return;
         };
         let now = self.clock.now();
         let mut state = lock(&slot.state);
-        if state.issued_to.len() < UIDS_MAX {
+        // Not of one that replaced it meanwhile.
+        if state.holds(key) && state.issued_to.len() < UIDS_MAX {
             state.issued_to.entry(uid).or_insert(now);
         }
     }

@@ -211,6 +211,11 @@ async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, as
             return ImdsResponse::text(503, "");
         }
     };
+    let again = (asked.caller.as_ref()).is_some_and(|caller| {
+        agent
+            .leases
+            .was_handed_to(&asked.session, &lease.issued.access_key_id, caller.uid)
+    });
     let recorded = agent
         .record(AgentEvent {
             time: agent.now(),
@@ -219,6 +224,7 @@ async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, as
                 role: asked.role.clone(),
                 access_key_id: lease.issued.access_key_id.clone(),
                 expires_at: lease.issued.expires_at,
+                again,
             },
             caller: asked.caller.as_ref().map(facts),
             door,
@@ -231,7 +237,9 @@ async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, as
         return ImdsResponse::text(503, "");
     }
     if let Some(caller) = &asked.caller {
-        agent.leases.handed_to(&asked.session, caller.uid);
+        agent
+            .leases
+            .handed_to(&asked.session, &lease.issued.access_key_id, caller.uid);
     }
     credentials_answer(&view(&lease.issued), asked.token_ttl)
 }

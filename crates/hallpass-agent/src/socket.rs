@@ -108,11 +108,16 @@ async fn credentials(agent: &Arc<Agent>, who: &Identified, role: &str, incoming:
         role: role.to_owned(),
         access_key_id: issued.access_key_id.clone(),
         expires_at: issued.expires_at,
+        again: agent
+            .leases
+            .was_handed_to(&session, &lease.issued.access_key_id, caller.uid),
     };
     if !record(agent, caller, incoming, entitled.rule, outcome).await {
         return error(503, "the request cannot be recorded", incoming);
     }
-    agent.leases.handed_to(&session, caller.uid);
+    agent
+        .leases
+        .handed_to(&session, &lease.issued.access_key_id, caller.uid);
     answer(&crate::client::CredentialsJson::from(issued))
 }
 

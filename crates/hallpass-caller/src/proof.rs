@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// How long a walk over all processes is believed for one socket. Within it, the holders known are looked at again
 /// each time; only a *new* foreign holder, handed the socket by an old one, could stay unnoticed, and only this long.
 const WALK_TRUSTED: Duration = Duration::from_secs(1);
+/// How long it is believed that the known holders are what they were. A request may wait that long in the socket's queue
+/// anyway: what its sender became since, and who reads the answer, nobody can know.
+const HOLDERS_TRUSTED: Duration = Duration::from_millis(20);
 /// Sockets remembered at most; beyond it the cache starts anew, which costs walks and nothing else.
 const SOCKETS_MAX: usize = 4096;
 
@@ -106,22 +109,48 @@ type Socket = (u64, u64);
 /// Remembers proofs by socket cookie, so that a kept-alive connection does not cost a walk per request.
 #[derive(Debug, Default)]
 pub struct ProofCache {
-    proofs: Mutex<HashMap<Socket, (Instant, Arc<Proof>)>>,
+    proofs: Mutex<HashMap<Socket, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    walked: Instant,
+    /// When its holders were last looked at.
+    looked: Instant,
+    proof: Arc<Proof>,
 }
 
 impl ProofCache {
-    /// A proof known for this very socket, if it was walked for within the last second and each of its holders is
-    /// still the same process with the same ids and still holds it. The kernel is asked about the socket every time.
+    /// A proof known for this very socket, if it was walked for within the last second and each of its holders is still
+    /// the same process with the same ids and still holds it, or was within 20 milliseconds. The kernel is asked about
+    /// the socket every time.
     #[must_use]
     pub fn known(&self, diag: &SockDiag, client: SocketAddr, server: SocketAddr) -> Option<Arc<Proof>> {
         let owner = diag.tcp_owner(client, server).ok()?;
         let key = (diag.namespace(), owner.cookie);
         let proof = {
             let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
-            let (at, proof) = proofs.get(&key)?;
-            (at.elapsed() < WALK_TRUSTED).then(|| Arc::clone(proof))?
+            let known = proofs
+                .get(&key)
+                .filter(|known| known.walked.elapsed() < WALK_TRUSTED)?;
+            let proof = Arc::clone(&known.proof);
+            if known.looked.elapsed() < HOLDERS_TRUSTED && proof.owner == owner {
+                return Some(proof);
+            }
+            proof
         };
-        proof.still_stands(diag, client, server).then_some(proof)
+        let looked = Instant::now();
+        if !proof.still_stands(diag, client, server) {
+            return None;
+        }
+        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = proofs
+            .get_mut(&key)
+            .filter(|known| Arc::ptr_eq(&known.proof, &proof))
+        {
+            known.looked = looked;
+        }
+        Some(proof)
     }
 
     /// [`prove`], remembered. It walks `/proc`: call it where blocking is allowed.
@@ -142,7 +171,11 @@ impl ProofCache {
         }
         proofs.insert(
             (diag.namespace(), proof.owner.cookie),
-            (started, Arc::clone(&proof)),
+            Known {
+                walked: started,
+                looked: started,
+                proof: Arc::clone(&proof),
+            },
         );
         Ok(proof)
     }

@@ -174,6 +174,7 @@ impl AgentAudit {
                 role,
                 access_key_id,
                 expires_at,
+                again: _,
             } => {
                 let made = json!({ "accessKeyId": access_key_id, "expiration": expires_at.iso8601() });
                 (Some(role), None, made)
@@ -221,8 +222,9 @@ impl AgentAudit {
 impl AuditSink for AgentAudit {
     fn record(&self, event: AgentEvent) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
-            // A credential on its way out is on the disk first; a refusal need only survive the process.
-            let is_issue = matches!(event.outcome, EventOutcome::Issued { .. });
+            // A credential on its way to a user is on the disk first. That the same one is read again by the same user, or
+            // that one is refused, need only survive the process.
+            let is_issue = matches!(event.outcome, EventOutcome::Issued { again: false, .. });
             let durability = if is_issue {
                 Durability::Synced
             } else {

@@ -74,12 +74,15 @@ impl Opening {
             role: request.role.clone(),
             access_key_id: lease.issued.access_key_id.clone(),
             expires_at: lease.issued.expires_at,
+            again: agent
+                .leases
+                .was_handed_to(&session, &lease.issued.access_key_id, uid),
         };
         let recording = agent.record(self.event(Some(&caller), &request.role, outcome));
         if !timeout_at(deadline, recording).await.unwrap_or(false) {
             return Err(OpenError::NotRecorded);
         }
-        agent.leases.handed_to(&session, uid);
+        agent.leases.handed_to(&session, &lease.issued.access_key_id, uid);
         Ok(Arc::new(shown(&lease.issued)))
     }
 
@@ -160,14 +163,17 @@ impl Opening {
             role: directory.role().to_owned(),
             access_key_id: credentials.access_key_id.clone(),
             expires_at: credentials.expires_at,
+            again: false,
         };
         let event = self.event(Some(&caller), directory.role(), outcome);
         if !self.agent.record(event).await {
             return false;
         }
-        self.agent
-            .leases
-            .handed_to(&SessionRequest::of_role(directory.role()), owner);
+        self.agent.leases.handed_to(
+            &SessionRequest::of_role(directory.role()),
+            &credentials.access_key_id,
+            owner,
+        );
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.insert(
             directory.role().to_owned(),
