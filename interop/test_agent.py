@@ -17,7 +17,7 @@ import urllib.parse
 
 import pytest
 
-from house import BINARY, TOOLS, wait_for
+from house import BINARY, TOOLS, House, wait_for
 from lone import Lone, asked, health
 
 AWS = str(TOOLS / "python-awscli/bin/aws")
@@ -337,3 +337,73 @@ name = "app"
     assert json.loads(asked(agent.metadata, role="app")[1])["AccessKeyId"] == "ASIAIOSFODNN7EXAMPLE"
     assert asks == [(None, {"profileArn": [f"{arn}:profile/p"], "roleArn": ["arn:aws:iam::123456789012:role/app"],
                             "trustAnchorArn": [f"{arn}:trust-anchor/t"]}, {"durationSeconds": 1800})]
+
+
+# -- the local door
+
+
+def test_a_session_bound_to_the_machine_s_certificate_works_by_the_local_door(lone, tmp_path):
+    """The gateway sees another address than the machine's, as behind address translation; the certificate is what counts."""
+    from test_listener import certificate, client_certificate
+    certificate(tmp_path, "server")
+    client_certificate(tmp_path, "ca")
+    fingerprint, _ = client_certificate(tmp_path, "mine"), client_certificate(tmp_path, "other")
+    for name in ("shown.crt", "shown.key"):
+        (tmp_path / name).write_text((tmp_path / name.replace("shown", "mine")).read_text())
+    house = House(config=f'[listener]\ncertificate_file = "{tmp_path}/tls.crt"\nkey_file = "{tmp_path}/tls.key"\n'
+                         f'client_ca_file = "{tmp_path}/ca.crt"\n')
+    try:
+        admin = house.admin_env(AWS_CA_BUNDLE=str(tmp_path / "tls.crt"))
+        house.aws("ec2", "create-tags", "--resources", house.ready["instance"], "--tags",
+                  f"Key=hallpass:certificate,Value={fingerprint}", env=admin)
+        house.rules(f'[[rule]]\nuid = {os.geteuid()}\nroles = ["demo"]\n')
+        agent = lone(f"""[door]
+listen = "127.0.0.1:0"
+gateway = "{house.api.removeprefix("https://")}"
+certificate_file = "{tmp_path}/shown.crt"
+key_file = "{tmp_path}/shown.key"
+ca_file = "{tmp_path}/tls.crt"
+[source]
+metadata = "{house.metadata}"
+[listen]
+metadata = "127.0.0.1:0"
+""", "[[rule]]\neveryone = true\nroles = [\"demo\"]\n")
+        door = agent.ready["api"]
+        env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": agent.metadata, "AWS_DEFAULT_REGION": house.ready["region"],
+               "PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_CA_BUNDLE": str(tmp_path / "tls.crt")}
+        s3 = lambda *words, endpoint, check=True: house.run([AWS, "--endpoint-url", endpoint, "s3", *words], env=env, check=check)
+        big = tmp_path / "big"
+        big.write_bytes(os.urandom(9_000_000))
+        s3("cp", str(big), "s3://demo/by-the-door", endpoint=door)
+        s3("cp", "s3://demo/by-the-door", str(tmp_path / "back"), endpoint=door)
+        assert (tmp_path / "back").read_bytes() == big.read_bytes()
+        # The same credential without the door, and by a door with another machine's certificate.
+        assert s3("ls", "s3://demo", endpoint=house.api, check=False).returncode != 0
+        for name in ("shown.crt", "shown.key"):
+            (tmp_path / name).write_text((tmp_path / name.replace("shown", "other")).read_text())
+        assert s3("ls", "s3://demo", endpoint=door, check=False).returncode != 0
+        for name in ("shown.crt", "shown.key"):
+            (tmp_path / name).write_text((tmp_path / name.replace("shown", "mine")).read_text())
+        s3("ls", "s3://demo", endpoint=door)
+        # With the gateway away, clients hear what S3 would say.
+        house.stop()
+        away = subprocess.run(["curl", "-s", "-w", " %{http_code}", f"{door}/demo/x"], capture_output=True, text=True).stdout
+        assert away.endswith(" 503") and "<Code>ServiceUnavailable</Code>" in away
+    finally:
+        house.close()
+
+
+def test_the_door_is_for_this_machine_only(tmp_path):
+    (tmp_path / "agent.toml").write_text("""[door]
+listen = "0.0.0.0:0"
+gateway = "g"
+certificate_file = "c"
+key_file = "k"
+ca_file = "a"
+[source]
+process = "x"
+[[role]]
+name = "app"
+""")
+    failed = subprocess.run([BINARY, "agent", "run", "--config", tmp_path / "agent.toml"], capture_output=True, text=True)
+    assert failed.returncode == 2 and "loopback" in failed.stderr

@@ -21,7 +21,7 @@ def certificate(folder, name):
     """A self-signed certificate for 127.0.0.1, in the place of the one before."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+         "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE",
          "-keyout", folder / "new.key", "-out", folder / "new.crt"], check=True, capture_output=True)
     (folder / "new.key").rename(folder / "tls.key")
     (folder / "new.crt").rename(folder / "tls.crt")

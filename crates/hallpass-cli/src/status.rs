@@ -14,7 +14,9 @@ pub(crate) async fn run(options: &StatusArgs, printer: &Printer) -> Result<u8, C
         .await
         .map_err(|error| CliError::failed(format!("the agent does not answer: {error}")))?;
     // Of a whole system there is more to tell.
-    let system = ready.api.is_some().then(|| find(&options.location)).transpose()?;
+    let system = find(&options.location)
+        .ok()
+        .filter(|system| system.agent_socket == ready.agent_socket);
     if options.json {
         let document = match &system {
             Some(system) => json!({ "system": system, "agent": agent }),

@@ -1,10 +1,11 @@
 //! TLS for the listener, with certificates that may be replaced while it runs.
 
-use rustls::RootCertStore;
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, SignatureScheme};
 use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,12 @@ use tokio_rustls::TlsAcceptor;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TlsError(String);
+
+impl TlsError {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
 
 /// Answers TLS with the certificate in `certificate_file` (chain, PEM) and the key in `key_file` (PEM), read again
 /// when they change. While a change is half written, or does not fit together, the last good pair stays in use.
@@ -28,14 +35,7 @@ pub fn acceptor(
     key_file: &Path,
     client_ca_file: Option<&Path>,
 ) -> Result<TlsAcceptor, TlsError> {
-    let resolver = Pair {
-        certificate: certificate_file.to_owned(),
-        key: key_file.to_owned(),
-        kept: Mutex::new(Kept {
-            stamps: stamps(certificate_file, key_file),
-            pair: load(certificate_file, key_file)?,
-        }),
-    };
+    let resolver = Pair::open(certificate_file, key_file)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -55,7 +55,7 @@ pub fn acceptor(
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+pub(crate) fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
     let at = |error: &dyn fmt::Display| TlsError(format!("`{}`: {error}", path.display()));
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| at(&error))? {
@@ -72,7 +72,8 @@ struct Kept {
     pair: Arc<CertifiedKey>,
 }
 
-struct Pair {
+/// A certificate and its key, read again when the files change.
+pub(crate) struct Pair {
     certificate: PathBuf,
     key: PathBuf,
     kept: Mutex<Kept>,
@@ -86,8 +87,20 @@ impl fmt::Debug for Pair {
     }
 }
 
-impl ResolvesServerCert for Pair {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+impl Pair {
+    pub(crate) fn open(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let kept = Kept {
+            stamps: stamps(certificate, key),
+            pair: load(certificate, key)?,
+        };
+        Ok(Self {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            kept: Mutex::new(kept),
+        })
+    }
+
+    fn current(&self) -> Arc<CertifiedKey> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let stamps = stamps(&self.certificate, &self.key);
         if stamps != kept.stamps {
@@ -99,7 +112,23 @@ impl ResolvesServerCert for Pair {
                 Err(error) => tracing::warn!(%error, "the certificate stays as it was"),
             }
         }
-        Some(Arc::clone(&kept.pair))
+        Arc::clone(&kept.pair)
+    }
+}
+
+impl ResolvesServerCert for Pair {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current())
+    }
+}
+
+impl ResolvesClientCert for Pair {
+    fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(self.current())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct AgentFile {
     pub(crate) audit: PathBuf,
     #[serde(default)]
     pub(crate) listen: ListenConfig,
+    /// The way to a gateway of ours, with this machine's certificate.
+    pub(crate) door: Option<DoorConfig>,
     #[serde(default)]
     pub(crate) machine: MachineConfig,
     #[serde(default)]
@@ -48,6 +50,19 @@ pub(crate) struct ListenConfig {
     pub(crate) health: Option<SocketAddr>,
     /// How often a process of nobody is sent to try, in seconds; absent: 60.
     pub(crate) self_test_seconds: Option<std::num::NonZeroU32>,
+}
+
+/// A local door.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DoorConfig {
+    /// Where this machine's processes send their requests; loopback only.
+    pub(crate) listen: SocketAddr,
+    /// `host` or `host:port`.
+    pub(crate) gateway: String,
+    pub(crate) certificate_file: PathBuf,
+    pub(crate) key_file: PathBuf,
+    pub(crate) ca_file: PathBuf,
 }
 
 impl ListenConfig {
@@ -91,6 +106,16 @@ impl AgentFile {
         let folder = path.parent().unwrap_or(Path::new("/"));
         for path in [&mut file.rules, &mut file.run_dir, &mut file.audit] {
             *path = folder.join(&*path);
+        }
+        if let Some(door) = &mut file.door {
+            if !door.listen.ip().is_loopback() {
+                return Err(CliError::failed(format!(
+                    "`{shown}`: listen of [door] is a loopback address: whoever reaches it is taken for this machine"
+                )));
+            }
+            for path in [&mut door.certificate_file, &mut door.key_file, &mut door.ca_file] {
+                *path = folder.join(&*path);
+            }
         }
         for path in [
             &mut file.listen.files,

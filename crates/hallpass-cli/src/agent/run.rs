@@ -1,6 +1,6 @@
 //! `hallpass agent run`: the agent of one machine, with AWS itself behind it.
 
-use crate::agent::config::AgentFile;
+use crate::agent::config::{AgentFile, DoorConfig};
 use crate::agent::passed::Passed;
 use crate::agent::self_test;
 use crate::data_dir::{write_atomically, write_private};
@@ -18,7 +18,7 @@ use hallpass_agent::{
 };
 use hallpass_audit::AuditLog;
 use hallpass_cloud::CloudSource;
-use hallpass_serve::AgentAudit;
+use hallpass_serve::{AgentAudit, LocalDoor, LocalDoorConfig};
 use hallpass_types::{Clock, Entropy};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -195,6 +195,9 @@ impl Running {
                 own.serve_socket(listener, own_stopped).await,
             );
         }));
+        if let Some(door) = &file.door {
+            self.open_door(door, passed, stopped).await?;
+        }
         self.files = files::mount(agent, file.listen.files.as_deref()).await?;
         if let Some(path) = &file.listen.files {
             self.listens.push(format!("files     {}", path.display()));
@@ -222,6 +225,35 @@ impl Running {
             )));
         }
         self.serving.push(tokio::spawn(keep_watchdog(stopped.clone())));
+        Ok(())
+    }
+
+    async fn open_door(
+        &mut self,
+        config: &DoorConfig,
+        passed: &mut Passed,
+        stopped: &Shutdown,
+    ) -> Result<(), CliError> {
+        let door = LocalDoor::new(&LocalDoorConfig {
+            gateway: config.gateway.clone(),
+            certificate_file: config.certificate_file.clone(),
+            key_file: config.key_file.clone(),
+            ca_file: config.ca_file.clone(),
+        })
+        .map_err(|error| CliError::failed(format!("door: {error}")))?;
+        let listener = listener(passed, config.listen, "listen in [door]").await?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| CliError::failed(error.to_string()))?;
+        self.listens
+            .push(format!("door      http://{address} to {}", config.gateway));
+        self.ready.api = Some(format!("http://{address}"));
+        let mut stopped = stopped.clone();
+        self.serving.push(tokio::spawn(async move {
+            Arc::new(door)
+                .serve(listener, async move { stopped.wait().await })
+                .await;
+        }));
         Ok(())
     }
 
