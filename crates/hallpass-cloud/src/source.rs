@@ -220,8 +220,12 @@ impl CloudSource {
                 )
                 .await
             }
-            // Source identity and tags are the token's to say.
             Proof::WebIdentity(file) => {
+                if session.source_identity.is_some() || !session.tags.is_empty() {
+                    return Err(FetchError::Answer(
+                        "takes source identity and tags from the web identity: take them out of the rule",
+                    ));
+                }
                 let token = read_token(file).await?;
                 parameters.push(("WebIdentityToken".to_owned(), token.expose()));
                 sts.session("AssumeRoleWithWebIdentity", &parameters, None, self.clock.now())
