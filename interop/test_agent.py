@@ -407,3 +407,39 @@ name = "app"
 """)
     failed = subprocess.run([BINARY, "agent", "run", "--config", tmp_path / "agent.toml"], capture_output=True, text=True)
     assert failed.returncode == 2 and "loopback" in failed.stderr
+
+
+# -- systemd's credentials
+
+
+def as_systemd(socket_path, unit, credential, uid=0):
+    """What a unit would find in its credential: as systemd asks (systemd.exec(5)), or someone who plays it."""
+    script = ("import os, socket, sys\nwire = socket.socket(socket.AF_UNIX)\n"
+              "wire.bind('\\0' + os.urandom(8).hex() + '/unit/' + sys.argv[2] + '/' + sys.argv[3])\n"
+              "wire.connect(sys.argv[1])\nwire.settimeout(20)\n"
+              "data = b''\nwhile more := wire.recv(65536): data += more\nsys.stdout.buffer.write(data)")
+    return subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "/usr/bin/python3", "-c", script,
+                           str(socket_path), unit, credential], capture_output=True, text=True, cwd="/")
+
+
+def test_a_unit_gets_its_role_as_a_systemd_credential(cloud, lone, tmp_path):
+    rules = '[[rule]]\nunit = "backup@*.service"\nroles = ["app"]\nsession_name = "{unit}"\n'
+    listen = 'metadata = "127.0.0.1:0"\nsystemd_credentials = true'
+    agent = lone(config(cloud, f'file = "{profile(cloud, tmp_path)}"\nprofile = "base"', listen=listen), rules)
+    path = agent.path / "run/credential.sock"
+    document = json.loads(as_systemd(path, "backup@home.service", "app.json").stdout)
+    env = {"AWS_ACCESS_KEY_ID": document["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": document["SecretAccessKey"],
+           "AWS_SESSION_TOKEN": document["SessionToken"], "AWS_ENDPOINT_URL": cloud.api, "AWS_DEFAULT_REGION": "eu-central-1",
+           "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    arn = json.loads(cloud.run([AWS, "sts", "get-caller-identity"], env=env).stdout)["Arn"]
+    assert arn.endswith(":assumed-role/app/backup-home.service")
+    assert "[default]" in as_systemd(path, "backup@home.service", "app").stdout
+    assert "AWS_SESSION_TOKEN" in as_systemd(path, "backup@home.service", "app.env").stdout
+    # Another unit, another role, and someone who only plays systemd: nothing, and on record why.
+    assert as_systemd(path, "web.service", "app").stdout == ""
+    assert as_systemd(path, "backup@home.service", "other").stdout == ""
+    assert as_systemd(path, "backup@home.service", "app", uid=1001).returncode != 0
+    path.chmod(0o666)
+    assert as_systemd(path, "backup@home.service", "app", uid=1001).stdout == ""
+    reasons = " ".join(r.get("errorMessage", "") for r in agent.records())
+    assert "only systemd may ask" in reasons and "web.service" in reasons

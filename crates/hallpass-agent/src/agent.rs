@@ -201,7 +201,6 @@ impl Agent {
     /// Rule and profile together: a role needs both. Facts about the caller's processes are read only if a rule whose
     /// other conditions hold asks for them, and count only if these still are the caller's processes afterwards.
     pub(crate) async fn entitlement(&self, who: &Identified, machine: &Machine) -> Entitlement {
-        let profile = &machine.roles;
         let rules = self.rules();
         let decision = match rules.decide_by_kernel(&who.caller) {
             Some(decision) => decision,
@@ -215,6 +214,12 @@ impl Agent {
                 }
             },
         };
+        Self::entitled(decision, machine)
+    }
+
+    /// What a decision comes to on this machine.
+    pub(crate) fn entitled(decision: Decision, machine: &Machine) -> Entitlement {
+        let profile = &machine.roles;
         match decision {
             Decision::Match {
                 roles, rule, shape, ..

@@ -91,4 +91,6 @@ pub enum AuditDoor {
     Socket,
     /// A file of the role.
     File,
+    /// systemd, for a unit.
+    Unit,
 }

@@ -11,6 +11,7 @@ use hallpass_rolefs::{
     FileSystem, MountError, Mounted, OpenReply, OpenRequest, RoleDirectory, RoleFiles, mount,
 };
 use listing::Listing;
+pub(crate) use listing::shown;
 use opening::Opening;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};

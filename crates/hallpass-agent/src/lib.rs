@@ -33,6 +33,7 @@ mod shutdown;
 mod socket;
 mod source;
 mod status;
+mod unit_door;
 
 pub use agent::{Agent, AgentConfig, RulesSource};
 pub use audit::{AgentEvent, AuditDoor, AuditSink, CallerFacts, EventOutcome, NoAudit};

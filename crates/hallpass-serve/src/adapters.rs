@@ -161,6 +161,7 @@ impl AgentAudit {
             AuditDoor::Container => "container endpoint",
             AuditDoor::Socket => "agent socket",
             AuditDoor::File => "file",
+            AuditDoor::Unit => "systemd credential",
         };
         detail.insert("door".to_owned(), json!(door));
         if let Some(caller) = &event.caller {

@@ -80,7 +80,7 @@ impl Listing {
     }
 }
 
-pub(super) fn shown(issued: &Issued) -> RoleCredentials {
+pub(crate) fn shown(issued: &Issued) -> RoleCredentials {
     RoleCredentials {
         access_key_id: issued.access_key_id.clone(),
         secret: issued.secret.clone(),

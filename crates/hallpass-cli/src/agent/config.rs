@@ -46,6 +46,9 @@ pub(crate) struct ListenConfig {
     pub(crate) container_interfaces: Option<Vec<String>>,
     /// The roles of the rules' `[[file]]` tables as files: an empty directory that only root can change.
     pub(crate) files: Option<PathBuf>,
+    /// `credential.sock` in `run_dir`, for `LoadCredential=` of systemd's units.
+    #[serde(default)]
+    pub(crate) systemd_credentials: bool,
     /// `/healthz`, `/readyz`, `/metrics`.
     pub(crate) health: Option<SocketAddr>,
     /// How often a process of nobody is sent to try, in seconds; absent: 60.

@@ -186,7 +186,8 @@ impl Running {
                     CliError::failed(format!("cannot serve `{}`: {error}", socket.display()))
                 })?
             }
-            None => open_socket(&socket)?,
+            // Everyone may ask; who asks is the kernel's to say.
+            None => open_socket(&socket, 0o666)?,
         };
         let (own, own_stopped) = (Arc::clone(agent), stopped.clone());
         self.serving.push(tokio::spawn(async move {
@@ -195,6 +196,25 @@ impl Running {
                 own.serve_socket(listener, own_stopped).await,
             );
         }));
+        if file.listen.systemd_credentials {
+            let path = file.run_dir.join("credential.sock");
+            let listener = match passed.unix(&path) {
+                Some(listener) => UnixListener::from_std(listener).map_err(|error| {
+                    CliError::failed(format!("cannot serve `{}`: {error}", path.display()))
+                })?,
+                // For root, which may always.
+                None => open_socket(&path, 0o600)?,
+            };
+            self.listens
+                .push(format!("systemd   LoadCredential=ROLE:{}", path.display()));
+            let (own, own_stopped) = (Arc::clone(agent), stopped.clone());
+            self.serving.push(tokio::spawn(async move {
+                report(
+                    "the socket for systemd",
+                    own.serve_units(listener, own_stopped).await,
+                );
+            }));
+        }
         if let Some(door) = &file.door {
             self.open_door(door, passed, stopped).await?;
         }
@@ -309,14 +329,13 @@ fn tokio_listener(listener: std::net::TcpListener) -> Result<TcpListener, CliErr
         .map_err(|error| CliError::failed(format!("a socket that systemd passed: {error}")))
 }
 
-fn open_socket(path: &Path) -> Result<UnixListener, CliError> {
+fn open_socket(path: &Path, mode: u32) -> Result<UnixListener, CliError> {
     // A leftover of an agent that was killed; a second one running would hold the ports.
     let _ = std::fs::remove_file(path);
     let cannot =
         |error: std::io::Error| CliError::failed(format!("cannot listen at `{}`: {error}", path.display()));
     let listener = UnixListener::bind(path).map_err(cannot)?;
-    // Everyone may ask; who asks is the kernel's to say.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(cannot)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(cannot)?;
     Ok(listener)
 }
 
