@@ -10,6 +10,7 @@
 )]
 
 mod clients;
+mod debian;
 mod fuzz;
 mod generate;
 mod rules;
