@@ -237,13 +237,15 @@ BEHAVIOURS = {
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     table = Table()
-    table.folder = tmp_path_factory.mktemp("matrix")
-    short, taken, odd = table.place("short", **SHORT), table.place("taken"), table.place("odd", role=ODD)
-    short.tokens = {"app": short.container_token("app"), ODD: odd.container_token(urllib.parse.quote(ODD))}
-    taken.tokens = {"app": taken.container_token("app")}
-    taken.agent.rules(NOBODY)
-    yield table
-    table.close()
+    try:
+        table.folder = tmp_path_factory.mktemp("matrix")
+        short, taken, odd = table.place("short", **SHORT), table.place("taken"), table.place("odd", role=ODD)
+        short.tokens = {"app": short.container_token("app"), ODD: odd.container_token(urllib.parse.quote(ODD))}
+        taken.tokens = {"app": taken.container_token("app")}
+        taken.agent.rules(NOBODY)
+        yield table
+    finally:
+        table.close()
 
 
 @pytest.mark.parametrize("behaviour, client", [
