@@ -214,10 +214,12 @@ RUBY = Program("ruby", "aws-sdk-ruby3/", "/usr/bin/ruby", CLIENTS / "ruby/sdk_cl
 NODE = Program("node", "aws-sdk-js/3.", "node", TOOLS / "client-node/client.mjs")
 GO = Program("go", "aws-sdk-go-v2/", TOOLS / "client-go/s3client")
 RUST = Program("rust", "aws-sdk-rust/", TOOLS / "client-rust/target/debug/hallpass-interop-rust")
+JAVA = Program("java", "aws-sdk-java/2.", "java", "-XX:TieredStopAtLevel=1", "-cp",
+               f"{TOOLS}/client-java/classes:{TOOLS}/client-java/lib/*", "Client")
 S5CMD = S5cmd("s5cmd", "aws-sdk-go/1.")
 CURL = Curl("curl", "curl/")
 
-ALL = [AWS_V1, AWS_V2, BOTO2, BOTO3, BOTO3_CRT, FOG, RUBY, NODE, GO, RUST, S5CMD, CURL]
+ALL = [AWS_V1, AWS_V2, BOTO2, BOTO3, BOTO3_CRT, FOG, RUBY, NODE, GO, RUST, JAVA, S5CMD, CURL]
 
 
 def fetch(house, url):

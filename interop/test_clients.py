@@ -29,6 +29,11 @@ CANNOT_PRESIGN = {
     "curl": "it signs requests that it sends, and has no way to print a signed URL",
 }
 
+# Clients that do not tell why an upload was refused, and why.
+SILENT = {
+    "java": "its HTTP client without dependencies, the JDK's, drops the answer to an upload that was told not to go on",
+}
+
 SIZES = {"empty": 0, "small": 1 << 10, "parts": 9 << 20, "big": 100 << 20}
 # A page of a list has 1,000 at most.
 MANY = [f"many/{number:04}" for number in range(1003)]
@@ -214,7 +219,8 @@ def test_refusals_say_why(client, house, tmp_path):
     (tmp_path / "up").write_text("never to arrive")
     written, listed = client.perform(house, [put("k", tmp_path / "up", bucket="other"), list_("", bucket="other")])
     who = f"assumed-role/demo/{house.ready['instance']} is not authorized to perform: "
-    assert not written["ok"] and who + "s3:PutObject on resource" in written["error"], written
+    assert not written["ok"], written
+    assert client.name in SILENT or who + "s3:PutObject on resource" in written["error"], written
     assert not listed["ok"] and who + "s3:ListBucket on resource" in listed["error"], listed
 
 
@@ -304,7 +310,7 @@ def test_curl_without_a_content_hash_reads_what_s3_would_say(machine):
 
 @pytest.mark.parametrize(
     "client",
-    [adapters.AWS_V1, adapters.BOTO3, adapters.NODE, adapters.GO, adapters.RUST, adapters.S5CMD],
+    [adapters.AWS_V1, adapters.BOTO3, adapters.NODE, adapters.GO, adapters.RUST, adapters.JAVA, adapters.S5CMD],
     ids=lambda client: client.name,
 )
 def test_under_hallpass_run(client, house, objects, tmp_path):

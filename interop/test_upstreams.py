@@ -163,7 +163,7 @@ def test_a_metadata_service_that_comes_later(cloud, houses):
     client = gateway.boto("s3")
     code, message, status = error_of(client.get_object, Bucket=BUCKET, Key="k")
     assert (code, status) == ("ServiceUnavailable", 503) and "127.0.0.1" not in message
-    assert "no new upstream credentials" in (gateway.path / "log").read_text()
+    assert "no new credentials" in (gateway.path / "log").read_text()
     # The metadata service behind another port: callers are known by their connection, so the wire is our own process.
     wire = Wire(urllib.parse.urlsplit(cloud.house.metadata).port, port)
     try:
@@ -470,6 +470,6 @@ def test_a_cloud_behind_tls_of_its_own(houses, tmp_path, monkeypatch):
         certificate(other)
         gateway = houses(config=cloud.upstream(assume(cloud, arn), more=f'ca_file = "{other}/ca.crt"'))
         assert error_of(gateway.boto("s3").get_object, Bucket=BUCKET, Key="k")[::2] == ("ServiceUnavailable", 503)
-        assert "no new upstream credentials" in (gateway.path / "log").read_text()
+        assert "no new credentials" in (gateway.path / "log").read_text()
     finally:
         cloud.close()

@@ -1,51 +1,8 @@
 //! The foreign clients, servers and engines that the interop tests run, each pinned.
 
-use crate::{cache, root, run};
+use crate::{cache, debian, root, run};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-
-/// Debian's packages, by name; their versions are the distribution's.
-const DEBIAN: &[&str] = &[
-    "awscli",
-    "ruby-fog-aws",
-    "python3-venv",
-    "iproute2",
-    "curl",
-    "nodejs",
-    "golang-go",
-    "procps",
-    "rclone",
-    "restic",
-    "s3cmd",
-    "s3fs",
-    "ruby-aws-sdk-s3",
-    "make",
-    "gcc",
-    "libc6-dev",
-    "openssl",
-];
-/// Programs whose presence makes a package's installation needless.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("awscli", "/usr/bin/aws"),
-    (
-        "ruby-fog-aws",
-        "/usr/share/rubygems-integration/all/specifications/fog-aws-3.15.0.gemspec",
-    ),
-    ("iproute2", "/usr/sbin/ip"),
-    ("procps", "/usr/bin/ps"),
-    ("rclone", "/usr/bin/rclone"),
-    ("restic", "/usr/bin/restic"),
-    ("s3cmd", "/usr/bin/s3cmd"),
-    ("s3fs", "/usr/bin/s3fs"),
-    (
-        "ruby-aws-sdk-s3",
-        "/usr/share/rubygems-integration/all/specifications/aws-sdk-s3-1.117.2.gemspec",
-    ),
-    ("make", "/usr/bin/make"),
-    ("gcc", "/usr/bin/cc"),
-    ("libc6-dev", "/usr/include/stdio.h"),
-    ("openssl", "/usr/bin/openssl"),
-];
 
 /// Python environments: one for each set of clients that must not share a botocore.
 const PYTHON: &[(&str, &[&str])] = &[
@@ -80,7 +37,8 @@ pub(crate) fn install() -> Result<Tools, String> {
     let folder = cache().join("tools");
     std::fs::create_dir_all(&folder)
         .map_err(|error| format!("cannot make `{}`: {error}", folder.display()))?;
-    debian()?;
+    debian::install()?;
+    debian::cloud_init(&folder)?;
     for (name, packages) in PYTHON {
         python(&folder.join(name), packages)?;
     }
@@ -90,6 +48,7 @@ pub(crate) fn install() -> Result<Tools, String> {
     node(&folder, "clients/node")?;
     node(&folder, "peers/iam-simulate")?;
     go_client(&folder)?;
+    java_client(&folder)?;
     cargo_program(&folder, "clients/rust")?;
     cargo_program(&folder, "peers/iam-rs")?;
     let python = folder.join("python");
@@ -98,59 +57,18 @@ pub(crate) fn install() -> Result<Tools, String> {
 
 /// A Python with pip and nothing else, for the generators: Debian's own has no pip.
 pub(crate) fn bare_python() -> Result<PathBuf, String> {
-    debian()?;
+    debian::install()?;
     let folder = cache().join("tools/python-bare");
     python(&folder, &[])?;
     Ok(folder.join("bin/python"))
 }
 
-fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
-}
-
-fn debian() -> Result<(), String> {
-    let missing: Vec<&str> = DEBIAN
-        .iter()
-        .copied()
-        .filter(|package| match *package {
-            "curl" => !on_path("curl"),
-            "nodejs" => !(on_path("node") && on_path("npm")),
-            "golang-go" => !on_path("go"),
-            "python3-venv" => !venv_works(),
-            other => PROGRAMS
-                .iter()
-                .any(|(name, file)| *name == other && !Path::new(file).exists()),
-        })
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let noninteractive = [("DEBIAN_FRONTEND", OsStr::new("noninteractive"))];
-    run(&root(), "apt-get", ["update", "-q"], &noninteractive)?;
-    let mut args = vec!["install", "-y", "-q", "--no-install-recommends"];
-    args.extend(
-        missing
-            .iter()
-            .map(|package| if *package == "nodejs" { "npm" } else { package }),
-    );
-    run(&root(), "apt-get", args, &noninteractive)
-}
-
-fn venv_works() -> bool {
-    std::process::Command::new("python3")
-        .args(["-c", "import venv, ensurepip"])
-        .stderr(std::process::Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-}
-
 /// A folder whose stamp says it was made from exactly this.
-fn is_fresh(folder: &Path, made_from: &str) -> bool {
+pub(crate) fn is_fresh(folder: &Path, made_from: &str) -> bool {
     std::fs::read_to_string(folder.join("made-from")).is_ok_and(|text| text == made_from)
 }
 
-fn stamp(folder: &Path, made_from: &str) -> Result<(), String> {
+pub(crate) fn stamp(folder: &Path, made_from: &str) -> Result<(), String> {
     std::fs::write(folder.join("made-from"), made_from).map_err(|error| error.to_string())
 }
 
@@ -294,6 +212,31 @@ fn go_client(tools: &Path) -> Result<(), String> {
         &go.to_string_lossy(),
         ["build", "-o", "s3client", "."],
         &[("GOTOOLCHAIN", OsStr::new("local"))],
+    )?;
+    stamp(&folder, &made_from)
+}
+
+/// The SDK's jars in `lib`, our program in `classes`.
+fn java_client(tools: &Path) -> Result<(), String> {
+    let (folder, made_from, fresh) = copy_sources(tools, "clients/java")?;
+    if fresh {
+        return Ok(());
+    }
+    // A repository of its own, and gone afterwards: what runs is in `lib`.
+    let repository = folder.join("repository");
+    let local = format!("-Dmaven.repo.local={}", repository.display());
+    let goal = [
+        "dependency:copy-dependencies",
+        "-DoutputDirectory=lib",
+        "-DincludeScope=runtime",
+    ];
+    run(&folder, "mvn", ["-q", "-B", &local].into_iter().chain(goal), &[])?;
+    std::fs::remove_dir_all(&repository).map_err(|error| error.to_string())?;
+    run(
+        &folder,
+        "javac",
+        ["-cp", "lib/*", "-d", "classes", "Client.java"],
+        &[],
     )?;
     stamp(&folder, &made_from)
 }

@@ -12,6 +12,7 @@
 
 mod clients;
 mod deb;
+mod debian;
 mod fuzz;
 mod generate;
 mod rules;

@@ -81,14 +81,16 @@ impl Agent {
                 accepted = listener.accept() => accepted,
                 () = shutdown.wait() => return Ok(()),
             };
-            let Ok((stream, address)) = accepted else {
+            let Ok((stream, _)) = accepted else {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             };
             let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
                 continue;
             };
-            let (agent, asked) = (Arc::clone(self), address.as_abstract_name().and_then(Asked::read));
+            let address = stream.peer_addr().ok();
+            let asked = address.and_then(|address| Asked::read(address.as_abstract_name()?));
+            let agent = Arc::clone(self);
             tokio::spawn(async move {
                 let _held = permit;
                 let _ = tokio::time::timeout(TIMEOUT, agent.answer_unit(stream, asked)).await;

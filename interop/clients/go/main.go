@@ -22,6 +22,9 @@ type result struct {
 	Error string   `json:"error,omitempty"`
 	Keys  []string `json:"keys"`
 	Url   string   `json:"url,omitempty"`
+
+	AccessKey string     `json:"access_key,omitempty"`
+	Expires   *time.Time `json:"expires,omitempty"`
 }
 
 func perform(ctx context.Context, client *s3.Client, op operation) (result, error) {
@@ -64,6 +67,13 @@ func perform(ctx context.Context, client *s3.Client, op operation) (result, erro
 	case "delete":
 		_, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: key})
 		return result{}, err
+	case "credentials":
+		held, err := client.Options().Credentials.Retrieve(ctx)
+		outcome := result{AccessKey: held.AccessKeyID}
+		if held.CanExpire {
+			outcome.Expires = &held.Expires
+		}
+		return outcome, err
 	case "presign":
 		request, err := s3.NewPresignClient(client).PresignGetObject(ctx,
 			&s3.GetObjectInput{Bucket: bucket, Key: key}, s3.WithPresignExpires(5*time.Minute))

@@ -31,6 +31,10 @@ const operations = {
   async delete({ bucket, key }) {
     await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
   },
+  async credentials() {
+    const { accessKeyId, expiration } = await s3.config.credentials();
+    return { access_key: accessKeyId, expires: expiration?.toISOString() };
+  },
   async presign({ bucket, key }) {
     return { url: await getSignedUrl(s3, new GetObjectCommand({ Bucket: bucket, Key: key }), { expiresIn: 300 }) };
   },

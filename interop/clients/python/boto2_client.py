@@ -35,6 +35,9 @@ def connect():
 
 def perform(op):
     s3 = connect()
+    if op["op"] == "credentials":
+        expires = s3.provider._credential_expiry_time
+        return {"access_key": s3.access_key, "expires": expires and f"{expires.isoformat()}Z"}
     bucket = s3.get_bucket(op["bucket"], validate=False)
     if op["op"] == "put":
         bucket.new_key(op["key"]).set_contents_from_filename(op["file"])

@@ -3,6 +3,7 @@
 Region, endpoint and credentials are what boto3 finds by itself. With awscrt installed, uploads and downloads of files
 go through the CRT.
 """
+import functools
 import json
 import sys
 
@@ -24,10 +25,15 @@ try:
 except ImportError:
     transfer = TransferConfig(preferred_transfer_client="classic")
 
-s3 = boto3.client("s3")
+
+@functools.cache
+def connect():
+    """Looks for credentials at once, so it can fail like any operation."""
+    return boto3.client("s3")
 
 
 def perform(op):
+    s3 = connect()
     bucket, key = op["bucket"], op.get("key")
     if op["op"] == "put":
         s3.upload_file(op["file"], bucket, key, Config=transfer)
@@ -38,6 +44,10 @@ def perform(op):
         return {"keys": [entry["Key"] for page in pages for entry in page.get("Contents", [])]}
     elif op["op"] == "delete":
         s3.delete_object(Bucket=bucket, Key=key)
+    elif op["op"] == "credentials":
+        held = boto3.DEFAULT_SESSION.get_credentials()
+        key, expires = held.access_key, getattr(held, "_expiry_time", None)
+        return {"access_key": key, "expires": expires and expires.isoformat()}
     elif op["op"] == "presign":
         return {"url": s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=300)}
     return {}

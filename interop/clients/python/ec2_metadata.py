@@ -16,6 +16,7 @@ TREE = {
     "meta-data/iam/info": json.dumps({"Code": "Success", "InstanceProfileArn": "arn:aws:iam::123456789012:instance-profile/p",
                                       "InstanceProfileId": "AIPAIOSFODNN7EXAMPLE"}),
     "meta-data/iam/security-credentials/": ROLE,
+    "user-data": "#cloud-config\nfqdn: web.example.com\n",
 }
 
 

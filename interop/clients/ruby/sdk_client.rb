@@ -23,6 +23,11 @@ results = JSON.parse($stdin.read).map do |op|
     outcome["keys"] = pages.flat_map { |page| page.contents.map(&:key) }
   when "delete"
     object.delete
+  when "credentials"
+    held = connect.call.config.credentials
+    raise Aws::Errors::MissingCredentialsError unless held
+    outcome["access_key"] = held.credentials.access_key_id
+    outcome["expires"] = held.expiration&.utc&.iso8601 if held.respond_to?(:expiration)
   when "presign"
     outcome["url"] = object.presigned_url(:get, expires_in: 300)
   end

@@ -2,9 +2,10 @@
 //! Region, endpoint and credentials are what the SDK finds by itself.
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::presigning::PresigningConfig;
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat as Format};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::time::Duration;
@@ -27,9 +28,15 @@ struct Outcome {
     error: Option<String>,
     keys: Option<Vec<String>>,
     url: Option<String>,
+    access_key: Option<String>,
+    expires: Option<String>,
 }
 
-async fn perform(client: &Client, op: &Operation) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
+async fn perform(
+    client: &Client,
+    credentials: Option<&SharedCredentialsProvider>,
+    op: &Operation,
+) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
     let mut outcome = Outcome { ok: true, ..Outcome::default() };
     match op.op.as_str() {
         "put" => {
@@ -52,6 +59,12 @@ async fn perform(client: &Client, op: &Operation) -> Result<Outcome, Box<dyn Err
         "delete" => {
             client.delete_object().bucket(&op.bucket).key(&op.key).send().await?;
         }
+        "credentials" => {
+            let held = credentials.ok_or("no provider")?.provide_credentials().await?;
+            outcome.access_key = Some(held.access_key_id().to_owned());
+            let expires = held.expiry().map(DateTime::from);
+            outcome.expires = expires.map(|expires| expires.fmt(Format::DateTime)).transpose()?;
+        }
         "presign" => {
             let expires = PresigningConfig::expires_in(Duration::from_secs(300))?;
             let request = client.get_object().bucket(&op.bucket).key(&op.key).presigned(expires).await?;
@@ -72,7 +85,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let operations: Vec<Operation> = serde_json::from_reader(std::io::stdin())?;
     let mut outcomes = vec![];
     for op in &operations {
-        outcomes.push(perform(&client, op).await.unwrap_or_else(|error| Outcome {
+        outcomes.push(perform(&client, shared.credentials_provider().as_ref(), op).await.unwrap_or_else(|error| Outcome {
             error: Some(DisplayErrorContext(&*error).to_string()),
             ..Outcome::default()
         }));
