@@ -37,7 +37,7 @@ pub use error::{
 pub use events::{EventDecoder, EventLimits, EventSigner};
 pub use key::SigningKey;
 pub use parse::{AuthForm, Place, Presented, SignedHeaderNames, parse};
-pub use payload::{Payload, PayloadMode};
+pub use payload::{Payload, PayloadMode, STREAM_OF_EVENTS};
 pub use post::{
     FormDecoder, PostLimits, PostPolicy, PresentedPost, parse_post, substitute_filename, verify_post,
 };

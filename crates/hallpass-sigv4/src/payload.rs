@@ -4,7 +4,8 @@ const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 const STREAMING_SIGNED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 const STREAMING_SIGNED_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
 const STREAMING_UNSIGNED_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
-const STREAMING_EVENTS: &str = "STREAMING-AWS4-HMAC-SHA256-EVENTS";
+/// The value of `x-amz-content-sha256` on a request whose body is a stream of signed events.
+pub const STREAM_OF_EVENTS: &str = "STREAMING-AWS4-HMAC-SHA256-EVENTS";
 const STREAMING_ECDSA: &str = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD";
 const STREAMING_ECDSA_TRAILER: &str = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER";
 
@@ -58,7 +59,7 @@ impl PayloadMode {
             STREAMING_SIGNED => Ok(Self::StreamingSigned),
             STREAMING_SIGNED_TRAILER => Ok(Self::StreamingSignedTrailer),
             STREAMING_UNSIGNED_TRAILER => Ok(Self::StreamingUnsignedTrailer),
-            STREAMING_EVENTS => Ok(Self::StreamingEvents),
+            STREAM_OF_EVENTS => Ok(Self::StreamingEvents),
             STREAMING_ECDSA => Ok(Self::StreamingEcdsa),
             STREAMING_ECDSA_TRAILER => Ok(Self::StreamingEcdsaTrailer),
             other => parse_hex(other.as_bytes())
@@ -98,7 +99,7 @@ impl PayloadMode {
             Self::StreamingSigned => use_text(STREAMING_SIGNED),
             Self::StreamingSignedTrailer => use_text(STREAMING_SIGNED_TRAILER),
             Self::StreamingUnsignedTrailer => use_text(STREAMING_UNSIGNED_TRAILER),
-            Self::StreamingEvents => use_text(STREAMING_EVENTS),
+            Self::StreamingEvents => use_text(STREAM_OF_EVENTS),
             Self::StreamingEcdsa => use_text(STREAMING_ECDSA),
             Self::StreamingEcdsaTrailer => use_text(STREAMING_ECDSA_TRAILER),
         }

@@ -1,6 +1,7 @@
 use crate::SKEW_SECONDS_MAX;
 use crate::canonical::{
-    CanonicalError, PathForm, PathStyle, RequestView, SortedHeaders, has_bare_reserved, write_request,
+    AUTHORITY, CanonicalError, PathForm, PathStyle, RequestView, SortedHeaders, has_bare_reserved,
+    write_request,
 };
 use crate::chunked::{Chain, ChunkVerifier};
 use crate::error::VerifyError;
@@ -292,7 +293,7 @@ pub(crate) fn check_time(form: AuthForm, date: UnixSeconds, now: UnixSeconds) ->
 /// `host` must be signed, and every `x-amz-*` header present, `x-amz-content-sha256` excepted: its value already
 /// stands in the payload line. Nothing else is required: real clients leave `content-type` and `content-length` out.
 fn check_signed_headers(headers: &SortedHeaders<'_>, signed: &SignedHeaderNames) -> Result<(), VerifyError> {
-    if !signed.contains("host") {
+    if !signed.contains("host") && !signed.contains(AUTHORITY) {
         return Err(VerifyError::HostNotSigned);
     }
     let mut listed = signed.iter().peekable();
