@@ -116,6 +116,15 @@ def test_a_stream_made_by_hand_passes(house, upstream):
     assert (got["events"], got["final"], got["ended"], got["error"]) == (3, True, True, None)
 
 
+def test_http_1_streams_both_ways_too(house, upstream):
+    seen = len(upstream.said()) - 1
+    identity, secret = house.admin_key()
+    told = house.run(["node", NODE / "events_http1.mjs", house.api, secret, identity, house.ready["region"]]).stdout
+    assert json.loads(told) == {"status": 200, "answers": 2, "ended": True}
+    got = upstream.next(seen)
+    assert (got["events"], got["final"], got["ended"], got["error"]) == (2, True, True, None)
+
+
 @pytest.mark.parametrize("deed, events", [
     ("changed", 1), ("bad-checksum", 1), ("dropped", 1), ("swapped", 0), ("replayed", 1), ("truncated", 2), ("without-end", 3),
     ("more-after-end", 3), ("huge", 1), ("long-ago", 0), ("hang-up", 2), ("silent", 1)])

@@ -1,24 +1,12 @@
 // A stream of events as no SDK sends it. Arguments: endpoint, secret, access key id, region, what is done to it. Says as
 // JSON what the answer's status was, what came of it, and whether it ended well.
 import { connect } from "node:http2";
-import { Chain, crc32, message, requestSignature, stamp, stringHeader } from "./signed_events.mjs";
+import { audio, crc32, opened } from "./signed_events.mjs";
 
 const [endpoint, secret, id, region, deed] = process.argv.slice(2);
-const service = "transcribe", date = new Date(), path = "/stream-transcription";
-const authority = new URL(endpoint).host;
-const headers = {
-  host: authority, "content-type": "application/vnd.amazon.eventstream", "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-EVENTS",
-  "x-amz-date": stamp(date), "x-amzn-transcribe-language-code": "en-US", "x-amzn-transcribe-media-encoding": "pcm",
-  "x-amzn-transcribe-sample-rate": "16000",
-};
-const seed = requestSignature({ method: "POST", path, headers, stampText: headers["x-amz-date"], region, service, secret });
-const scope = `${headers["x-amz-date"].slice(0, 8)}/${region}/${service}/aws4_request`;
-headers.authorization = `AWS4-HMAC-SHA256 Credential=${id}/${scope}, SignedHeaders=${Object.keys(headers).sort().join(";")}, Signature=${seed}`;
+const { path, headers, chain: begun } = opened(endpoint, secret, id, region);
 const { host, ...sent } = headers;
-
-const audio = (text) => message([stringHeader(":event-type", "AudioEvent"),
-  stringHeader(":content-type", "application/octet-stream"), stringHeader(":message-type", "event")], Buffer.from(text));
-const chain = new Chain(seed, { secret, region, service });
+const chain = begun();
 const [one, two, three] = ["one", "two", "three"].map((text) => chain.sign(audio(text)));
 const end = chain.sign(Buffer.alloc(0));
 const changed = (frame, at, repair) => {
@@ -30,7 +18,6 @@ const changed = (frame, at, repair) => {
 const huge = Buffer.alloc(12);
 huge.writeUInt32BE(0xfffffff0, 0);
 huge.writeUInt32BE(crc32(huge.subarray(0, 8)), 8);
-const old = new Chain(seed, { secret, region, service });
 
 const streams = {
   good: [one, two, three, end],
@@ -43,7 +30,7 @@ const streams = {
   "without-end": [one, two, three],
   "more-after-end": [one, two, three, end, end],
   huge: [one, huge, Buffer.alloc(100_000)],
-  "long-ago": [old.sign(audio("one"), new Date(date.getTime() - 3_600_000)), end],
+  "long-ago": [begun().sign(audio("one"), new Date(Date.now() - 3_600_000)), end],
   "hang-up": [one, two],
   silent: [one],
 };

@@ -103,6 +103,25 @@ export class Chain {
   }
 }
 
+/** The head of a transcription, signed, and the chain of its events. */
+export function opened(endpoint, secret, id, region) {
+  const service = "transcribe", path = "/stream-transcription", date = stamp(new Date());
+  const headers = {
+    host: new URL(endpoint).host, "content-type": "application/vnd.amazon.eventstream",
+    "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-EVENTS", "x-amz-date": date, "x-amzn-transcribe-language-code": "en-US",
+    "x-amzn-transcribe-media-encoding": "pcm", "x-amzn-transcribe-sample-rate": "16000",
+  };
+  const seed = requestSignature({ method: "POST", path, headers, stampText: date, region, service, secret });
+  const names = Object.keys(headers).sort().join(";");
+  headers.authorization = `AWS4-HMAC-SHA256 Credential=${id}/${date.slice(0, 8)}/${region}/${service}/aws4_request, ` +
+    `SignedHeaders=${names}, Signature=${seed}`;
+  return { path, headers, chain: () => new Chain(seed, { secret, region, service }) };
+}
+
+/** An event with sound. */
+export const audio = (text) => message([stringHeader(":event-type", "AudioEvent"),
+  stringHeader(":content-type", "application/octet-stream"), stringHeader(":message-type", "event")], Buffer.from(text));
+
 /** Whole messages out of a stream of bytes. */
 export class Frames {
   buffer = Buffer.alloc(0);
