@@ -117,3 +117,119 @@ impl http_body::Body for VerifiedEvents {
         SizeHint::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hallpass_secret::Secret;
+    use hallpass_sigv4::{
+        EventLimits, EventSigner, PathStyle, Payload, PayloadMode, RequestView, Scope, SigningCredentials,
+        SigningKey, VerifyOptions, parse, sign, verify,
+    };
+    use hallpass_types::UnixSeconds;
+    use http_body::Body as _;
+    use http_body_util::{BodyExt as _, StreamBody};
+    use std::convert::Infallible;
+
+    const NOW: UnixSeconds = UnixSeconds(1_440_938_160);
+
+    struct Fixed(UnixSeconds);
+
+    impl Clock for Fixed {
+        fn now(&self) -> UnixSeconds {
+            self.0
+        }
+    }
+
+    fn view<'a>(headers: &'a [(&'a str, &'a [u8])]) -> RequestView<'a> {
+        RequestView {
+            method: "POST",
+            path: "/",
+            query: None,
+            headers,
+        }
+    }
+
+    /// Both ends of one stream.
+    fn ends() -> (EventSigner, EventDecoder) {
+        let secret = Secret::new("secret");
+        let credentials = SigningCredentials {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
+            secret: secret.clone(),
+            session_token: None,
+        };
+        let scope = Scope::new(NOW, "us-east-1", "transcribe").unwrap();
+        let mut headers: Vec<(&str, &[u8])> = vec![("host", b"h")];
+        let signed = sign(
+            &view(&headers),
+            &credentials,
+            &scope,
+            NOW,
+            PayloadMode::StreamingEvents,
+        )
+        .unwrap();
+        headers.extend(
+            signed
+                .headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_bytes())),
+        );
+        let presented = parse(&view(&headers)).unwrap().unwrap();
+        let options = VerifyOptions::new(NOW, PathStyle::Normalized);
+        let key = SigningKey::derive(&secret, &scope);
+        let verified = verify(&view(&headers), presented, &key, Payload::Events, &options).unwrap();
+        let decoder = verified.event_decoder(&secret, EventLimits::default()).unwrap();
+        (signed.event_signer(&secret).unwrap(), decoder)
+    }
+
+    /// What comes out of a body that arrives in these pieces.
+    async fn passed(
+        decoder: EventDecoder,
+        pieces: Vec<Vec<u8>>,
+        now: UnixSeconds,
+    ) -> Vec<Result<Bytes, &'static str>> {
+        let pieces = pieces
+            .into_iter()
+            .map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::from(piece))));
+        let inner = StreamBody::new(futures_util::stream::iter(pieces));
+        let mut events = VerifiedEvents::new(decoder, inner, Arc::new(Fixed(now)));
+        let mut out = vec![];
+        while let Some(frame) = events.frame().await {
+            let frame = frame.map(|frame| frame.into_data().unwrap());
+            let failed = frame.is_err();
+            out.push(frame.map_err(|failure| failure.code));
+            if failed {
+                assert!(events.frame().await.unwrap().is_err() && !events.is_end_stream());
+                return out;
+            }
+        }
+        assert!(events.is_end_stream());
+        out
+    }
+
+    #[tokio::test]
+    async fn events_pass_one_by_one_and_only_a_proven_stream_ends() {
+        let stream = || {
+            let (mut signer, decoder) = ends();
+            let (mut one, mut two, mut end) = (vec![], vec![], vec![]);
+            signer.event(b"one", NOW, &mut one).unwrap();
+            signer.event(b"two", NOW, &mut two).unwrap();
+            signer.finish(NOW, &mut end).unwrap();
+            (decoder, one, two, end)
+        };
+        let event = |text: &'static str| Ok(Bytes::from(text));
+        let (decoder, one, two, end) = stream();
+        let all = [one, two, end].concat();
+        let cut = all.chunks(10).map(<[u8]>::to_vec).collect();
+        assert_eq!(passed(decoder, cut, NOW).await, [event("one"), event("two")]);
+        let (decoder, one, two, _) = stream();
+        let expected = [event("one"), event("two"), Err("IncompleteBody")];
+        assert_eq!(passed(decoder, vec![one, two], NOW).await, expected);
+        let (decoder, one, _, end) = stream();
+        let expected = [event("one"), Err("InvalidSignatureException")];
+        assert_eq!(passed(decoder, vec![one, end], NOW).await, expected);
+        let (decoder, one, _, _) = stream();
+        let late = passed(decoder, vec![one], NOW.plus(901)).await;
+        assert_eq!(late, [Err("InvalidSignatureException")]);
+    }
+}
