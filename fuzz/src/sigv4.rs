@@ -32,6 +32,22 @@ pub fn ecdsa_key() -> EcdsaKey {
 
 /// The verifier of a signed upload's chunks, through the whole way a request takes.
 pub fn chunk_verifier(mode: PayloadMode) -> ChunkVerifier {
+    let (_, proof) = proven(mode, Payload::Declared);
+    proof.chunk_verifier().expect("its chunks are signed")
+}
+
+/// Both ends of a stream of events.
+pub fn event_ends(limits: EventLimits) -> (EventSigner, EventDecoder) {
+    let (signed, proof) = proven(PayloadMode::StreamingEvents, Payload::Events);
+    let signer = signed.event_signer(&secret());
+    let decoder = proof.event_decoder(&secret(), limits);
+    (
+        signer.expect("its events are signed"),
+        decoder.expect("its events are signed"),
+    )
+}
+
+fn proven(mode: PayloadMode, payload: Payload) -> (SignedHeaders, Verified) {
     let id = "AKIAIOSFODNN7EXAMPLE".parse().expect("a constant");
     let mut headers: Vec<(&str, &[u8])> = vec![("host", b"h")];
     let view = RequestView {
@@ -55,8 +71,8 @@ pub fn chunk_verifier(mode: PayloadMode) -> ChunkVerifier {
     };
     let presented = parse(&view).expect("it is well formed").expect("it is signed");
     let options = VerifyOptions::new(NOW, PathStyle::S3);
-    let proof = verify(&view, presented, &key(), Payload::Declared, &options).expect("it is ours");
-    proof.chunk_verifier().expect("its chunks are signed")
+    let proof = verify(&view, presented, &key(), payload, &options).expect("it is ours");
+    (signed, proof)
 }
 
 /// `body` in five pieces.

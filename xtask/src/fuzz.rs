@@ -6,13 +6,14 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 10] = [
     "document",
     "decide",
     "compare",
     "lint",
     "authorization",
     "chunked",
+    "events",
     "post_form",
     "apiroute",
     "s3route",

@@ -8,6 +8,7 @@
 //!   tm:NAME   tq:NAME              the member that holds tags
 //!   km:NAME   kq:NAME              the member that holds tag keys
 //!   p                              some member of the body may pass a role
+//!   e                              the body may be a stream of signed events
 //!   b                              the body of a REST request must be read
 //! ```
 
@@ -59,6 +60,7 @@ pub(crate) struct Operation {
     pub(crate) body_tag_keys: Option<&'static str>,
     pub(crate) query_tag_keys: Option<&'static str>,
     pub(crate) passes_role: bool,
+    pub(crate) takes_events: bool,
     pub(crate) needs_body: bool,
 }
 
@@ -143,6 +145,7 @@ fn operation(line: &'static str) -> Operation {
             "km" => operation.body_tag_keys = Some(names),
             "kq" => operation.query_tag_keys = Some(names),
             "p" => operation.passes_role = true,
+            "e" => operation.takes_events = true,
             "b" => operation.needs_body = true,
             _ => {}
         }

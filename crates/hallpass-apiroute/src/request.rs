@@ -175,6 +175,13 @@ impl ApiRequest {
         !matches!(self.body, Body::Ignored)
     }
 
+    /// Whether the body is a stream of signed events (Transcribe's StartStreamTranscription, Bedrock's
+    /// InvokeModelWithBidirectionalStream, …). Nothing in it counts for the decision.
+    #[must_use]
+    pub fn takes_events(&self) -> bool {
+        self.operation.is_some_and(|operation| operation.takes_events) && !self.buffers_body()
+    }
+
     /// Reads the body of a request that [buffers](Self::buffers_body) it. What the bytes say then counts in
     /// [`actions`](Self::actions); exactly these bytes must be sent on.
     ///

@@ -11,11 +11,38 @@ use std::time::Duration;
 /// A host that does not answer a connection in this time is treated as gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Which HTTP is spoken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http1,
+    /// Agreed on in TLS; known before, without it.
+    Http2,
+}
+
 /// How connections are made: with the certificates of `ca_file`, or the system's.
 ///
 /// # Errors
 /// [`EndpointError::CaFile`] and [`EndpointError::Roots`].
 pub fn connector(
+    https: bool,
+    ca_file: Option<&Path>,
+) -> Result<HttpsConnector<HttpConnector>, EndpointError> {
+    connector_of(Version::Http1, https, ca_file)
+}
+
+/// [`connector`] for HTTP/2 and nothing else.
+///
+/// # Errors
+/// As [`connector`].
+pub fn http2_connector(
+    https: bool,
+    ca_file: Option<&Path>,
+) -> Result<HttpsConnector<HttpConnector>, EndpointError> {
+    connector_of(Version::Http2, https, ca_file)
+}
+
+fn connector_of(
+    version: Version,
     https: bool,
     ca_file: Option<&Path>,
 ) -> Result<HttpsConnector<HttpConnector>, EndpointError> {
@@ -30,7 +57,11 @@ pub fn connector(
         let builder = builder
             .with_provider_and_native_roots(provider)
             .map_err(|error| failed(&error))?;
-        return Ok(builder.https_only().enable_http1().wrap_connector(http));
+        let builder = builder.https_only();
+        return Ok(match version {
+            Version::Http1 => builder.enable_http1().wrap_connector(http),
+            Version::Http2 => builder.enable_http2().wrap_connector(http),
+        });
     }
     // The system's roots are not read where none are needed: small images have none.
     let mut roots = RootCertStore::empty();
@@ -63,7 +94,10 @@ pub fn connector(
     } else {
         builder.https_or_http()
     };
-    Ok(builder.enable_http1().wrap_connector(http))
+    Ok(match version {
+        Version::Http1 => builder.enable_http1().wrap_connector(http),
+        Version::Http2 => builder.enable_http2().wrap_connector(http),
+    })
 }
 
 /// Half of `wait` to all of it, so that those who failed together do not come back together.

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use hallpass_access::{ActionOn, authorize_on};
 use hallpass_apiroute::{ApiHead, ApiRequest, route};
 use hallpass_types::UnixSeconds;
-use hallpass_upstream::{ApiForward, Body};
+use hallpass_upstream::{ApiBody, ApiForward, Body};
 use std::time::Instant;
 
-/// One request, as the front door hands it over: its body has been read, since the signature is over it.
+/// One request, as the front door hands it over: its body has been read, since the signature is over it, or proves itself
+/// event by event.
 pub struct Input {
     /// Proof of who sent it.
     pub authenticated: Authenticated,
@@ -25,8 +26,8 @@ pub struct Input {
     pub head: RequestHead,
     /// Method, target and headers for the upstream.
     pub parts: http::request::Parts,
-    /// The body, of which the signature holds the hash.
-    pub body: Bytes,
+    /// The body, of which the signature holds the hash, or the stream of events that it begins.
+    pub body: ApiBody,
     /// How it reached us.
     pub connection: Connection,
     /// When.
@@ -70,6 +71,10 @@ pub async fn handle(
         now,
         request_id,
     } = input;
+    let (body, events) = match body {
+        ApiBody::Whole(body) => (body, None),
+        ApiBody::Events(events) => (Bytes::new(), Some(events)),
+    };
     let caller = authenticated.caller();
     let service = request.service();
     // A signature of version 4a is for a set of regions, in which ours is.
@@ -152,8 +157,8 @@ pub async fn handle(
         endpoint_prefix: request.endpoint_prefix().to_owned(),
         region,
         head: parts,
-        body,
-        is_repeatable: !request.is_write(),
+        is_repeatable: events.is_none() && !request.is_write(),
+        body: events.map_or(ApiBody::Whole(body), ApiBody::Events),
         now,
     };
     let asked = Instant::now();

@@ -1,8 +1,9 @@
 use crate::{Refusal, glob_matches};
 use hallpass_access::{AuthenticationError, Caller, Candidate, PolicyBundle};
 use hallpass_sigv4::{
-    EcdsaKey, EcdsaVerifyingKey, ParseError, PathStyle, Payload, PostLimits, Presented, PresentedPost,
-    PresentedV2, PresentedV4a, RequestView, Scope, SigningKey, Verified, VerifyOptions,
+    EcdsaKey, EcdsaVerifyingKey, EventDecoder, EventLimits, ParseError, PathStyle, Payload, PostLimits,
+    Presented, PresentedPost, PresentedV2, PresentedV4a, RequestView, Scope, SigningKey, Verified,
+    VerifyOptions,
 };
 use hallpass_types::{AccessKeyId, UnixSeconds};
 use quick_cache::sync::Cache;
@@ -145,6 +146,8 @@ impl Claim {
 pub struct Signed {
     caller: Arc<Caller>,
     verified: Verified,
+    /// In a box, since every request carries it and few have one.
+    events: Option<Box<EventDecoder>>,
 }
 
 impl Signed {
@@ -174,6 +177,7 @@ impl Signed {
         Ok(Authenticated {
             caller: self.caller,
             verified: self.verified,
+            events: self.events,
             is_within_binding,
         })
     }
@@ -201,6 +205,7 @@ fn hex(bytes: [u8; 32]) -> String {
 pub struct Authenticated {
     caller: Arc<Caller>,
     verified: Verified,
+    events: Option<Box<EventDecoder>>,
     is_within_binding: bool,
 }
 
@@ -215,6 +220,12 @@ impl Authenticated {
     #[must_use]
     pub fn verified(&self) -> &Verified {
         &self.verified
+    }
+
+    /// The check of its body, when that is a stream of events ([`Payload::Events`]); given out once.
+    #[must_use]
+    pub fn take_events(&mut self) -> Option<EventDecoder> {
+        self.events.take().map(|events| *events)
     }
 
     /// False when the session was used outside its binding and only a report is asked for.
@@ -326,6 +337,9 @@ impl Authenticator {
                 self.signing_keys.insert(cached, key);
                 Ok(Signed {
                     caller: candidate.caller,
+                    events: verified
+                        .event_decoder(&candidate.secret, EventLimits::default())
+                        .map(Box::new),
                     verified,
                 })
             }
@@ -346,6 +360,7 @@ impl Authenticator {
                 Ok(Signed {
                     caller: candidate.caller,
                     verified,
+                    events: None,
                 })
             }
         }
@@ -393,6 +408,7 @@ impl Authenticator {
         Ok(Signed {
             caller: candidate.caller,
             verified,
+            events: None,
         })
     }
 
@@ -415,6 +431,7 @@ impl Authenticator {
         let signed = Signed {
             caller: candidate.caller,
             verified,
+            events: None,
         };
         Ok((signed, limits))
     }

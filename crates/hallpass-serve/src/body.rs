@@ -39,10 +39,20 @@ struct Arriving {
     waited: Duration,
     /// How long the sender may be silent in the middle of its body.
     silence_max: Duration,
+    pace: Pace,
+}
+
+/// How fast a body must come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As fast as it can be sent.
+    Prompt,
+    /// As things happen, since it is a stream of events; silence has its limit all the same.
+    Live,
 }
 
 /// Splits a body into what is read and a handle on the rest. A sender silent for `silence_max` is given up.
-pub(crate) fn share(incoming: Incoming, silence_max: Duration) -> (Body, Remainder) {
+pub(crate) fn share(incoming: Incoming, silence_max: Duration, pace: Pace) -> (Body, Remainder) {
     let received = Arc::new(AtomicU64::new(0));
     let arriving = Arriving {
         incoming,
@@ -50,6 +60,7 @@ pub(crate) fn share(incoming: Incoming, silence_max: Duration) -> (Body, Remaind
         waiting: None,
         waited: Duration::ZERO,
         silence_max,
+        pace,
     };
     let remainder = Remainder {
         shared: Arc::new(Mutex::new(arriving)),
@@ -112,7 +123,8 @@ impl Arriving {
 
     /// Only the sender's part of the time counts: an upstream may take its own.
     fn is_too_slow(&self) -> bool {
-        self.waited > self.silence_max * PATIENCE
+        self.pace == Pace::Prompt
+            && self.waited > self.silence_max * PATIENCE
             && self.received.load(Ordering::Relaxed) < self.waited.as_secs() * BYTES_PER_SECOND_MIN
     }
 }

@@ -7,7 +7,7 @@ mod reading;
 
 pub use keys::{Keys, Policies};
 
-use crate::body::{Counted, Held, share};
+use crate::body::{Counted, Held, Pace, share};
 use crate::entry::Entry;
 use crate::hops;
 use crate::limits::Limits;
@@ -118,7 +118,11 @@ impl FrontDoor {
         let expects_continue = head
             .header("expect")
             .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
-        let (body, remainder) = share(incoming, self.silence_max);
+        let is_stream = reading::is_stream_of_events(&head);
+        let pace = if is_stream { Pace::Live } else { Pace::Prompt };
+        // HTTP/2 can refuse one stream; what is still said on it would have no end.
+        let is_endless = is_stream && parts.version == http::Version::HTTP_2;
+        let (body, remainder) = share(incoming, self.silence_max, pace);
 
         // A full disk is found out before anything is done that could then not be recorded.
         let result = match self.parts.audit.check(now) {
@@ -144,13 +148,16 @@ impl FrontDoor {
             Ok(response) => (response, None),
             Err(refusal) => {
                 // A client that waits for "100 Continue" has sent nothing and is told at once.
-                if !expects_continue {
+                if !expects_continue && !is_endless {
                     remainder.clone().drain().await;
                 }
                 (render::refusal(dialect, &refusal, &request_id), Some(refusal))
             }
         };
-        entry.note_transfer(remainder.received(), &response);
+        // Of a stream the answer begins, and with it the record is written, while the bytes are still to come.
+        if refusal.is_some() || !is_stream {
+            entry.note_transfer(remainder.received(), &response);
+        }
         let running = std::mem::take(&mut entry.running);
         let held = Held::new(under_way, running, remainder);
         let took = started.elapsed();

@@ -84,6 +84,8 @@ impl BodyCheck {
         };
         let sha256 = match mode {
             PayloadMode::Sha256(digest) => Some((Sha256::new(), digest)),
+            // Events have a check of their own.
+            PayloadMode::StreamingEvents => return Err(BodyError::ContentHashInvalid),
             PayloadMode::Unsigned
             | PayloadMode::StreamingSigned
             | PayloadMode::StreamingSignedTrailer
@@ -302,6 +304,7 @@ fn trailer_algorithm(
         PayloadMode::Sha256(_)
         | PayloadMode::Unsigned
         | PayloadMode::StreamingSigned
+        | PayloadMode::StreamingEvents
         | PayloadMode::StreamingEcdsa => {
             return Err(BodyError::TrailerHeader);
         }

@@ -58,6 +58,10 @@ impl PathStyle {
     }
 }
 
+/// HTTP/2's name for the host, which some clients sign in place of `host`. Its value is that of `host`: whoever reads
+/// HTTP/2 sets the one from the other.
+pub(crate) const AUTHORITY: &str = ":authority";
+
 /// Which text stands in the path's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PathForm {
@@ -86,6 +90,16 @@ impl<'a> SortedHeaders<'a> {
     pub(crate) fn from_vec(mut headers: Vec<(&'a str, &'a [u8])>) -> Self {
         headers.sort_by(|(left, _), (right, _)| order(left, right));
         Self(headers)
+    }
+
+    /// What stands in `:authority` of a request that came over HTTP/2.
+    fn only_host(&self) -> Result<&'a [u8], CanonicalError> {
+        let mut values = self.0.iter().filter(|(name, _)| *name == "host");
+        match (values.next(), values.next()) {
+            (Some((_, value)), None) => Ok(value),
+            (None, _) => Err(CanonicalError::Missing(AUTHORITY.to_owned())),
+            (Some(_), Some(_)) => Err(CanonicalError::Unsignable),
+        }
     }
 
     /// The distinct names, in order.
@@ -142,6 +156,16 @@ pub(crate) fn write_request(
     out.push(b'\n');
     let mut rest = headers.0.as_slice();
     for name in signed.iter() {
+        if name == AUTHORITY {
+            let value = match host {
+                Some(host) => host,
+                None => headers.only_host()?,
+            };
+            out.extend_from_slice(b":authority:");
+            write_value(out, value)?;
+            out.push(b'\n');
+            continue;
+        }
         // Clients sign every header they send, so the next one is mostly the one named.
         if rest.first().is_none_or(|(other, _)| *other != name) {
             let start = rest.partition_point(|(other, _)| *other < name);

@@ -1,5 +1,7 @@
+mod events;
 mod post;
 
+pub use events::EventError;
 pub use post::{FormError, PolicyDocumentError, PostLengthError};
 
 use crate::parse::Place;

@@ -2,7 +2,7 @@
 //!
 //! [`parse()`] finds the authentication of a request, [`verify()`] turns it into a [`Verified`] (the only proof there
 //! is), [`sign()`] and [`presign()`] make signatures with the same canonical form, and [`BodyCheck`] proves a body
-//! while it passes. [`parse_v2_query()`], [`parse_v4a()`] and [`parse_post()`] are the other forms' own ways to the same
+//! while it passes; [`EventDecoder`] does for a stream of events. [`parse_v2_query()`], [`parse_v4a()`] and [`parse_post()`] are the other forms' own ways to the same
 //! proof, for callers that accept them. No I/O, no clock, no HTTP library: all of it is arguments. No randomness, but
 //! for the nonces of version 4a's signatures, which the library that makes them draws.
 
@@ -12,6 +12,7 @@ mod checksum;
 mod chunked;
 mod date;
 mod error;
+mod events;
 mod key;
 mod parse;
 mod payload;
@@ -30,12 +31,13 @@ pub use canonical::{PathStyle, RequestView};
 pub use checksum::{Checksum, ChecksumAlgorithm};
 pub use chunked::{ChunkLimits, ChunkSigner, ChunkVerifier, ChunkedDecoder, Trailers};
 pub use error::{
-    BodyError, ChunkError, FormError, ParseError, PolicyDocumentError, PostLengthError, S3Code, SignError,
-    VerifyError,
+    BodyError, ChunkError, EventError, FormError, ParseError, PolicyDocumentError, PostLengthError, S3Code,
+    SignError, VerifyError,
 };
+pub use events::{EventDecoder, EventLimits, EventSigner};
 pub use key::SigningKey;
 pub use parse::{AuthForm, Place, Presented, SignedHeaderNames, parse};
-pub use payload::{Payload, PayloadMode};
+pub use payload::{Payload, PayloadMode, STREAM_OF_EVENTS};
 pub use post::{
     FormDecoder, PostLimits, PostPolicy, PresentedPost, parse_post, substitute_filename, verify_post,
 };

@@ -77,9 +77,13 @@ pub struct SignedHeaderNames(String);
 
 impl SignedHeaderNames {
     /// Reads `host;x-amz-date`. Names in another order are put in order; a name twice, or not lower-case, is refused.
+    ///
+    /// Of HTTP/2's pseudo-headers `:authority` may stand first: the AWS SDK for JavaScript signs it in place of `host`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_graphic() & !byte.is_ascii_uppercase() & (byte != b':');
-        if !text.bytes().fold(true, |all, byte| all & allowed(byte)) || split(text, b';').any(str::is_empty) {
+        let plain = text.strip_prefix(":authority;").unwrap_or(text);
+        if !plain.bytes().fold(true, |all, byte| all & allowed(byte)) || split(plain, b';').any(str::is_empty)
+        {
             return None;
         }
         if split(text, b';').is_sorted_by(|left, right| left < right) {

@@ -4,6 +4,8 @@ const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 const STREAMING_SIGNED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 const STREAMING_SIGNED_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
 const STREAMING_UNSIGNED_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+/// The value of `x-amz-content-sha256` on a request whose body is a stream of signed events.
+pub const STREAM_OF_EVENTS: &str = "STREAMING-AWS4-HMAC-SHA256-EVENTS";
 const STREAMING_ECDSA: &str = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD";
 const STREAMING_ECDSA_TRAILER: &str = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER";
 
@@ -21,6 +23,8 @@ pub enum PayloadMode {
     StreamingSignedTrailer,
     /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`: unsigned chunks, then trailers.
     StreamingUnsignedTrailer,
+    /// `STREAMING-AWS4-HMAC-SHA256-EVENTS`: a stream of events, each signed. Not S3's.
+    StreamingEvents,
     /// `STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD`: chunks signed with version 4a.
     StreamingEcdsa,
     /// `STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER`: the same, then signed trailers.
@@ -33,6 +37,9 @@ pub enum Payload {
     /// S3: `x-amz-content-sha256` literally, the body being checked while it passes ([`BodyCheck`](crate::BodyCheck)).
     /// Mandatory with header authentication; a presigned request without it is `UNSIGNED-PAYLOAD`.
     Declared,
+    /// A request whose operation takes a stream of signed events: `x-amz-content-sha256` must say so, and the events are
+    /// checked while they pass ([`EventDecoder`](crate::EventDecoder)). With header authentication of version 4 only.
+    Events,
     /// Every other service: the SHA-256 of the body, which the caller has in hand. When the request declares a hash
     /// as well, it must be this one.
     Body([u8; 32]),
@@ -52,6 +59,7 @@ impl PayloadMode {
             STREAMING_SIGNED => Ok(Self::StreamingSigned),
             STREAMING_SIGNED_TRAILER => Ok(Self::StreamingSignedTrailer),
             STREAMING_UNSIGNED_TRAILER => Ok(Self::StreamingUnsignedTrailer),
+            STREAM_OF_EVENTS => Ok(Self::StreamingEvents),
             STREAMING_ECDSA => Ok(Self::StreamingEcdsa),
             STREAMING_ECDSA_TRAILER => Ok(Self::StreamingEcdsaTrailer),
             other => parse_hex(other.as_bytes())
@@ -64,7 +72,7 @@ impl PayloadMode {
     #[must_use]
     pub fn is_streaming(self) -> bool {
         match self {
-            Self::Sha256(_) | Self::Unsigned => false,
+            Self::Sha256(_) | Self::Unsigned | Self::StreamingEvents => false,
             Self::StreamingSigned
             | Self::StreamingSignedTrailer
             | Self::StreamingUnsignedTrailer
@@ -91,6 +99,7 @@ impl PayloadMode {
             Self::StreamingSigned => use_text(STREAMING_SIGNED),
             Self::StreamingSignedTrailer => use_text(STREAMING_SIGNED_TRAILER),
             Self::StreamingUnsignedTrailer => use_text(STREAMING_UNSIGNED_TRAILER),
+            Self::StreamingEvents => use_text(STREAM_OF_EVENTS),
             Self::StreamingEcdsa => use_text(STREAMING_ECDSA),
             Self::StreamingEcdsaTrailer => use_text(STREAMING_ECDSA_TRAILER),
         }

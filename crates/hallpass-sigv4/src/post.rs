@@ -170,6 +170,7 @@ pub fn verify_post(
         session_token: presented.session_token,
         payload: PayloadMode::Unsigned,
         chunks: None,
+        events: None,
     };
     Ok((proof, limits))
 }

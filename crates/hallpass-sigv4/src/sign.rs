@@ -2,6 +2,7 @@ use crate::canonical::{CanonicalError, PathForm, PathStyle, RequestView, SortedH
 use crate::chunked::{Chain, ChunkSigner};
 use crate::date::{self, DateText};
 use crate::error::SignError;
+use crate::events::{EventSeed, EventSigner};
 use crate::key::SigningKey;
 use crate::parse::{PARAMETERS, SignedHeaderNames};
 use crate::payload::{PayloadMode, hex_text, to_hex};
@@ -34,6 +35,8 @@ pub struct SignedHeaders {
     /// `None` when there are no chunks.
     pub(crate) chain: Option<Chain>,
     pub(crate) payload: PayloadMode,
+    /// `None` when the body is no stream of events.
+    pub(crate) events: Option<EventSeed>,
 }
 
 impl SignedHeaders {
@@ -42,6 +45,12 @@ impl SignedHeaders {
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(other, _)| *other == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The encoder of the request's body, when it is a stream of events. `secret` is the one of the key that signed.
+    #[must_use]
+    pub fn event_signer(&self, secret: &Secret) -> Option<EventSigner> {
+        Some(EventSigner::new(self.events.as_ref()?, secret))
     }
 
     /// The encoder of the request's body, when its payload mode has chunks.
@@ -136,6 +145,10 @@ pub fn sign_with_key(
             .is_streaming()
             .then(|| Chain::new(key.clone(), scope.clone(), date, &signature)),
         payload,
+        events: (payload == PayloadMode::StreamingEvents).then(|| EventSeed {
+            scope: scope.clone(),
+            signature,
+        }),
     })
 }
 

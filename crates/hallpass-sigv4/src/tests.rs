@@ -3,6 +3,7 @@
 mod bodies;
 mod chunks;
 mod differential;
+mod events;
 mod examples;
 mod post;
 mod properties;

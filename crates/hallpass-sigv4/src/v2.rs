@@ -192,5 +192,6 @@ pub fn verify_v2(
         session_token: presented.session_token,
         payload,
         chunks: None,
+        events: None,
     })
 }

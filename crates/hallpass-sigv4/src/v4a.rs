@@ -13,7 +13,7 @@ use crate::chunked::{Chain, ChunkVerifier};
 use crate::date::DateText;
 use crate::error::{ParseError, VerifyError};
 use crate::parse::{AuthForm, Place, SignedHeaderNames, ecdsa_parts, header_text};
-use crate::payload::{Payload, to_hex};
+use crate::payload::{Payload, PayloadMode, to_hex};
 use crate::query;
 use crate::scope::Scope;
 use crate::string_to_sign::{ECDSA_ALGORITHM, text};
@@ -209,7 +209,8 @@ pub fn verify_v4a(
     check_scope(&presented, options)?;
     check_time(presented.form, presented.date, options.now)?;
     let payload = payload_line(view, presented.form, payload)?;
-    if payload.has_hmac_chunks() {
+    // Events signed with version 4a are not read.
+    if payload.has_hmac_chunks() || payload == PayloadMode::StreamingEvents {
         return Err(VerifyError::EcdsaPayload);
     }
     prove(view, &presented.signed_headers, payload, options, |hash| {
@@ -239,6 +240,7 @@ pub fn verify_v4a(
         session_token: presented.session_token,
         payload,
         chunks,
+        events: None,
     })
 }
 

@@ -1,16 +1,18 @@
 use crate::SKEW_SECONDS_MAX;
 use crate::canonical::{
-    CanonicalError, PathForm, PathStyle, RequestView, SortedHeaders, has_bare_reserved, write_request,
+    AUTHORITY, CanonicalError, PathForm, PathStyle, RequestView, SortedHeaders, has_bare_reserved,
+    write_request,
 };
 use crate::chunked::{Chain, ChunkVerifier};
 use crate::error::VerifyError;
+use crate::events::{EventDecoder, EventLimits, EventSeed};
 use crate::key::SigningKey;
 use crate::parse::{AuthForm, Place, Presented, SignedHeaderNames};
 use crate::payload::{Payload, PayloadMode};
 use crate::query;
 use crate::scope::Scope;
 use crate::string_to_sign::request_signature;
-use hallpass_secret::constant_time_eq;
+use hallpass_secret::{Secret, constant_time_eq};
 use hallpass_types::{AccessKeyId, UnixSeconds};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -59,6 +61,8 @@ pub struct Verified {
     pub(crate) payload: PayloadMode,
     /// For bodies with signed chunks only.
     pub(crate) chunks: Option<ChunkVerifier>,
+    /// For streams of events only.
+    pub(crate) events: Option<EventSeed>,
 }
 
 impl Verified {
@@ -109,6 +113,14 @@ impl Verified {
     #[must_use]
     pub fn signed_headers(&self) -> &SignedHeaderNames {
         &self.signed_headers
+    }
+
+    /// The check of the body's events, when it is a stream of them. `secret` is the one of the key that signed: events
+    /// of another day than the request's have a signing key of their own.
+    #[must_use]
+    pub fn event_decoder(&self, secret: &Secret, limits: EventLimits) -> Option<EventDecoder> {
+        let seed = self.events.as_ref()?;
+        Some(EventDecoder::new(seed, secret, limits))
     }
 
     /// The verifier of the body's chunks, when they are signed.
@@ -164,6 +176,10 @@ pub fn verify(
         let scope = presented.scope.clone();
         ChunkVerifier::new(Chain::new(key.clone(), scope, presented.date_text, seed))
     });
+    let events = (payload == PayloadMode::StreamingEvents).then(|| EventSeed {
+        scope: presented.scope.clone(),
+        signature: presented.signature,
+    });
     Ok(Verified {
         access_key_id: presented.access_key_id,
         scope: presented.scope,
@@ -173,6 +189,7 @@ pub fn verify(
         session_token: presented.session_token,
         payload,
         chunks,
+        events,
     })
 }
 
@@ -276,7 +293,7 @@ pub(crate) fn check_time(form: AuthForm, date: UnixSeconds, now: UnixSeconds) ->
 /// `host` must be signed, and every `x-amz-*` header present, `x-amz-content-sha256` excepted: its value already
 /// stands in the payload line. Nothing else is required: real clients leave `content-type` and `content-length` out.
 fn check_signed_headers(headers: &SortedHeaders<'_>, signed: &SignedHeaderNames) -> Result<(), VerifyError> {
-    if !signed.contains("host") {
+    if !signed.contains("host") && !signed.contains(AUTHORITY) {
         return Err(VerifyError::HostNotSigned);
     }
     let mut listed = signed.iter().peekable();
@@ -301,7 +318,12 @@ pub(crate) fn payload_line(
 ) -> Result<PayloadMode, VerifyError> {
     let declared = declared_payload(view, form)?;
     match (payload, declared, form.place()) {
+        (Payload::Declared, Some(PayloadMode::StreamingEvents), _) => Err(VerifyError::ContentHashInvalid),
         (Payload::Declared, Some(mode), _) => Ok(mode),
+        (Payload::Events, Some(PayloadMode::StreamingEvents), Place::Header) => {
+            Ok(PayloadMode::StreamingEvents)
+        }
+        (Payload::Events, _, _) => Err(VerifyError::ContentHashMismatch),
         (Payload::Declared, None, Place::Header) => Err(VerifyError::ContentHashMissing),
         (Payload::Declared, None, Place::Query | Place::Form) => Ok(PayloadMode::Unsigned),
         (Payload::Body(digest), None, _) => Ok(PayloadMode::Sha256(digest)),

@@ -58,7 +58,22 @@ impl From<BodyError> for BodyFailure {
     }
 }
 
-type Inner = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyFailure> + Send>>;
+pub(crate) type Inner = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyFailure> + Send>>;
+
+/// A client's body, whatever ends it early told as a failure.
+pub(crate) fn failed_inner<B>(inner: B) -> Inner
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    Box::pin(
+        inner.map_err(|error| match error.into().downcast::<BodyFailure>() {
+            Ok(failure) => *failure,
+            // What exactly broke is the connection's matter, and logged there.
+            Err(_) => BodyFailure::incomplete(),
+        }),
+    )
+}
 
 /// A body that proves itself while it passes.
 ///
@@ -93,14 +108,9 @@ impl VerifiedBody {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let length = check.length();
-        let inner = inner.map_err(|error| match error.into().downcast::<BodyFailure>() {
-            Ok(failure) => *failure,
-            // What exactly broke is the connection's matter, and logged there.
-            Err(_) => BodyFailure::incomplete(),
-        });
         Self {
             length,
-            state: State::Checking(Box::new(check), Box::pin(inner)),
+            state: State::Checking(Box::new(check), failed_inner(inner)),
             ready: VecDeque::new(),
         }
     }

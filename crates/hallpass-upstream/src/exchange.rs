@@ -31,25 +31,49 @@ const WAIT_FIRST: Duration = Duration::from_millis(50);
 /// A clock this far off explains a refusal; closer ones are within what every service allows.
 const CLOCK_OFF_SECONDS: i64 = 240;
 
+type Connections = Client<HttpsConnector<HttpConnector>, Outgoing>;
+
+/// How a request goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Ordinary,
+    /// Over HTTP/2, on a connection of its own.
+    Stream,
+}
+
 /// One upstream's connections.
 pub(crate) struct Exchange {
     name: String,
-    client: Client<HttpsConnector<HttpConnector>, Outgoing>,
+    client: Connections,
+    /// For streams of events.
+    streams: Connections,
     breaker: Breaker,
     /// Their clock minus ours, in seconds, once it showed.
     clock_offset: AtomicI64,
 }
 
 impl Exchange {
-    pub(crate) fn new(name: &str, connector: HttpsConnector<HttpConnector>) -> Self {
+    /// `streams` connects where HTTP/2 is spoken.
+    pub(crate) fn new(
+        name: &str,
+        connector: HttpsConnector<HttpConnector>,
+        streams: HttpsConnector<HttpConnector>,
+    ) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .set_host(false)
             .build(connector);
+        // A connection for each: a client that does not read its answer must not fill the window of the others.
+        let streams = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .http2_only(true)
+            .set_host(false)
+            .build(streams);
         Self {
             name: name.to_owned(),
             client,
+            streams,
             breaker: Breaker::new(),
             clock_offset: AtomicI64::new(0),
         }
@@ -59,9 +83,14 @@ impl Exchange {
         self.breaker.health()
     }
 
+    /// Their clock minus ours, in seconds.
+    pub(crate) fn clock_offset(&self) -> i64 {
+        self.clock_offset.load(Ordering::Relaxed)
+    }
+
     /// What their clock shows when ours shows `now`.
     pub(crate) fn their_time(&self, now: UnixSeconds) -> UnixSeconds {
-        now.plus(self.clock_offset.load(Ordering::Relaxed))
+        now.plus(self.clock_offset())
     }
 
     /// Sends a request that may change something: once.
@@ -71,7 +100,29 @@ impl Exchange {
         progress: &Progress,
         now: UnixSeconds,
     ) -> Result<Response<Body>, UpstreamError> {
-        let response = self.send(outgoing, progress).await?;
+        self.sent_once(Way::Ordinary, outgoing, progress, now).await
+    }
+
+    /// [`once`](Self::once) over HTTP/2, where the answer may begin before the request ends.
+    pub(crate) async fn stream(
+        &self,
+        mut outgoing: Request<Outgoing>,
+        progress: &Progress,
+        now: UnixSeconds,
+    ) -> Result<Response<Body>, UpstreamError> {
+        // Signed as `host`, sent as `:authority`.
+        outgoing.headers_mut().remove(http::header::HOST);
+        self.sent_once(Way::Stream, outgoing, progress, now).await
+    }
+
+    async fn sent_once(
+        &self,
+        way: Way,
+        outgoing: Request<Outgoing>,
+        progress: &Progress,
+        now: UnixSeconds,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let response = self.send(way, outgoing, progress).await?;
         if self.learn_clock(&response, now) {
             return Err(unavailable(
                 "The upstream's clock differs; it is now allowed for. Try again.",
@@ -91,7 +142,9 @@ impl Exchange {
     {
         let mut wait = WAIT_FIRST;
         for attempt in 1.. {
-            let result = self.send(make().await?, &Progress::default()).await;
+            let result = self
+                .send(Way::Ordinary, make().await?, &Progress::default())
+                .await;
             let is_last = attempt >= TRIES_MAX;
             match result {
                 Ok(response) if self.learn_clock(&response, now) && !is_last => continue,
@@ -108,13 +161,18 @@ impl Exchange {
 
     async fn send(
         &self,
+        way: Way,
         outgoing: Request<Outgoing>,
         progress: &Progress,
     ) -> Result<Response<Incoming>, UpstreamError> {
         if !self.breaker.admits(Instant::now()) {
             return Err(unavailable("The upstream cannot be reached just now."));
         }
-        let mut answer = std::pin::pin!(self.client.request(outgoing));
+        let connections = match way {
+            Way::Ordinary => &self.client,
+            Way::Stream => &self.streams,
+        };
+        let mut answer = std::pin::pin!(connections.request(outgoing));
         let response = loop {
             let before = progress.frames();
             match tokio::time::timeout(STALL_TIMEOUT, &mut answer).await {
@@ -122,7 +180,7 @@ impl Exchange {
                 Err(_) if progress.frames() > before => {}
                 Err(_) => {
                     tracing::warn!(upstream = %self.name, "upstream stalled");
-                    self.breaker.failed(Instant::now());
+                    self.failed(way);
                     return Err(unavailable("The upstream did not answer in time."));
                 }
             }
@@ -138,9 +196,16 @@ impl Exchange {
             }
             Err(error) => {
                 tracing::warn!(upstream = %self.name, %error, cause = ?std::error::Error::source(&error), "upstream failed");
-                self.breaker.failed(Instant::now());
+                self.failed(way);
                 Err(unavailable("The upstream could not be reached."))
             }
+        }
+    }
+
+    /// An upstream without HTTP/2 fails every stream, and is none the worse for all else.
+    fn failed(&self, way: Way) {
+        if way == Way::Ordinary {
+            self.breaker.failed(Instant::now());
         }
     }
 

@@ -1,6 +1,7 @@
 use crate::body::{Body, VerifiedBody};
 use crate::breaker::Health;
 use crate::error::UpstreamError;
+use crate::events::VerifiedEvents;
 use bytes::Bytes;
 use hallpass_access::Permit;
 use hallpass_s3route::S3Request;
@@ -58,7 +59,16 @@ pub trait Upstream: Send + Sync {
     fn name(&self) -> &str;
 }
 
-/// A request to another service than S3, with its body, which has been proven.
+/// The body of a request to another service than S3.
+#[derive(Debug)]
+pub enum ApiBody {
+    /// Read and proven.
+    Whole(Bytes),
+    /// A stream of events, proven while it passes.
+    Events(Box<VerifiedEvents>),
+}
+
+/// A request to another service than S3, with its body.
 pub struct ApiForward {
     /// Proof that policy allows it.
     pub permit: Permit,
@@ -71,7 +81,7 @@ pub struct ApiForward {
     /// The head as the client sent it.
     pub head: http::request::Parts,
     /// The body.
-    pub body: Bytes,
+    pub body: ApiBody,
     /// Whether it changes nothing and may be sent again.
     pub is_repeatable: bool,
     /// When it came.

@@ -10,8 +10,8 @@ use crate::reframe::Outgoing;
 use crate::signer::{Signer, ToSign};
 use crate::target::Endpoint;
 use hallpass_access::Caller;
-use hallpass_credentials::{EndpointError, connector};
-use hallpass_sigv4::{PayloadMode, RegionSet, Scope};
+use hallpass_credentials::{EndpointError, connector, http2_connector};
+use hallpass_sigv4::{EventSigner, PayloadMode, RegionSet, Scope};
 use hallpass_types::{AccountId, UnixSeconds};
 use http::{HeaderName, HeaderValue, Method, Request};
 use std::collections::HashMap;
@@ -124,8 +124,9 @@ impl HttpUpstream {
         let tried = region.as_deref().unwrap_or(STORES_REGION);
         Scope::new(UnixSeconds(0), tried, "s3").map_err(|_| EndpointError::Region)?;
         let connector = connector(endpoint.at.is_https(), config.ca_file.as_deref())?;
+        let streams = http2_connector(endpoint.at.is_https(), config.ca_file.as_deref())?;
         Ok(Self {
-            exchange: Exchange::new(&config.name, connector),
+            exchange: Exchange::new(&config.name, connector, streams),
             name: config.name,
             endpoint,
             region,
@@ -138,6 +139,15 @@ impl HttpUpstream {
 
     /// The request to send now: signed with the credentials and by the clock of this moment.
     async fn signed(&self, plan: &Plan, body: Outgoing) -> Result<Request<Outgoing>, UpstreamError> {
+        self.signed_with(plan, |_| Ok(body)).await
+    }
+
+    /// The same, when the body is a stream of events: `make` gets what signs them.
+    async fn signed_with(
+        &self,
+        plan: &Plan,
+        make: impl FnOnce(Option<EventSigner>) -> Result<Outgoing, UpstreamError>,
+    ) -> Result<Request<Outgoing>, UpstreamError> {
         let mut headers = plan.headers.clone();
         let now = self.exchange.their_time(plan.now);
         let what = ToSign {
@@ -149,14 +159,14 @@ impl HttpUpstream {
             region: &plan.region,
             caller: &plan.caller,
         };
-        self.signer.sign(&what, now, &mut headers).await?;
+        let events = self.signer.sign(&what, now, &mut headers).await?;
         let mut request = Request::builder().method(plan.method.clone()).uri(&plan.uri);
         if let Some(all) = request.headers_mut() {
             for (name, value) in headers {
                 all.append(name, value);
             }
         }
-        request.body(body).map_err(|_| UpstreamError::internal())
+        request.body(make(events)?).map_err(|_| UpstreamError::internal())
     }
 }
 

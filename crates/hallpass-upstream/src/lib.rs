@@ -2,12 +2,14 @@
 //!
 //! An [`Upstream`] serves [`ForwardRequest`]s, which only exist with a [`Permit`](hallpass_access::Permit); their
 //! [`VerifiedBody`] never completes unless it was proven. [`HttpUpstream`] is any S3-compatible endpoint: the request
-//! is rebuilt from an allow-list, signed anew and streamed. Other services' requests are [`ApiForward`]s.
+//! is rebuilt from an allow-list, signed anew and streamed. Other services' requests are [`ApiForward`]s; a stream of events among
+//! them passes as [`VerifiedEvents`], over HTTP/2.
 
 mod body;
 mod breaker;
 mod credentials;
 mod error;
+mod events;
 mod exchange;
 mod forward;
 mod headers;
@@ -23,6 +25,7 @@ pub use credentials::{
     AssumedRole, AssumedRoleConfig, CurrentCredentials, Proof, StaticCredentials, UpstreamCredentials,
 };
 pub use error::UpstreamError;
-pub use forward::{ApiForward, ForwardParts, ForwardRequest, Served, Upstream};
+pub use events::VerifiedEvents;
+pub use forward::{ApiBody, ApiForward, ForwardParts, ForwardRequest, Served, Upstream};
 pub use http_upstream::{HttpUpstream, HttpUpstreamConfig};
 pub use target::encode_key;

@@ -1,4 +1,5 @@
 use crate::body::{BodyFailure, VerifiedBody};
+use crate::events::VerifiedEvents;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
@@ -30,13 +31,30 @@ impl Progress {
 
 /// A body on its way out that reports its progress.
 pub(crate) struct Watched {
-    body: VerifiedBody,
+    body: Proving,
     progress: Arc<Progress>,
+}
+
+/// What proves itself while it passes.
+enum Proving {
+    Body(VerifiedBody),
+    Events(Box<VerifiedEvents>),
 }
 
 impl Watched {
     pub(crate) fn new(body: VerifiedBody, progress: Arc<Progress>) -> Self {
-        Self { body, progress }
+        Self {
+            body: Proving::Body(body),
+            progress,
+        }
+    }
+
+    /// A stream of events.
+    pub(crate) fn events(events: Box<VerifiedEvents>, progress: Arc<Progress>) -> Self {
+        Self {
+            body: Proving::Events(events),
+            progress,
+        }
     }
 
     /// A body that is there already, so that nobody need watch it.
@@ -53,7 +71,10 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let polled = match &mut self.body {
+            Proving::Body(body) => Pin::new(body).poll_frame(context),
+            Proving::Events(events) => Pin::new(&mut **events).poll_frame(context),
+        };
         match &polled {
             Poll::Ready(Some(Err(failure))) => {
                 *self
@@ -71,10 +92,16 @@ impl http_body::Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            Proving::Body(body) => body.is_end_stream(),
+            Proving::Events(events) => events.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            Proving::Body(body) => body.size_hint(),
+            Proving::Events(events) => events.size_hint(),
+        }
     }
 }

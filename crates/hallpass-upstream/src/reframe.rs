@@ -1,11 +1,15 @@
 use crate::body::BodyFailure;
 use crate::progress::Watched;
 use bytes::{Bytes, BytesMut};
+use hallpass_sigv4::EventSigner;
+use hallpass_types::Clock;
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A body as the HTTP client sends it: plain under its length, or in S3's chunks with the client's checksum behind.
+/// A body as the HTTP client sends it: plain under its length, in S3's chunks with the client's checksum behind, or as
+/// a stream of events signed anew.
 ///
 /// The checksum has been proven here, but an upstream keeps it with the object and demands it of every part of an
 /// upload that was begun with one, so it has to arrive.
@@ -20,6 +24,33 @@ enum Framing {
     Chunked {
         ended: bool,
     },
+    /// `STREAMING-AWS4-HMAC-SHA256-EVENTS`.
+    Events(Box<Events>),
+}
+
+struct Events {
+    /// `None` once the last message is made.
+    signer: Option<EventSigner>,
+    clock: Arc<dyn Clock>,
+    /// Their clock minus ours, in seconds.
+    clock_offset: i64,
+}
+
+impl Events {
+    /// The next message; the last, which ends the stream, for no event.
+    fn message(&mut self, event: Option<&[u8]>) -> Result<Option<Bytes>, BodyFailure> {
+        let now = self.clock.now().plus(self.clock_offset);
+        let mut message = vec![];
+        match (event, &mut self.signer) {
+            (Some(event), Some(signer)) => signer.event(event, now, &mut message)?,
+            (None, signer) => match signer.take() {
+                Some(signer) => signer.finish(now, &mut message)?,
+                None => return Ok(None),
+            },
+            (Some(_), None) => return Ok(None),
+        }
+        Ok(Some(message.into()))
+    }
 }
 
 impl Outgoing {
@@ -27,6 +58,24 @@ impl Outgoing {
         Self {
             inner,
             framing: Framing::Plain,
+        }
+    }
+
+    /// `inner` gives one event a frame; `clock_offset` is the upstream's clock minus `clock`, in seconds.
+    pub(crate) fn events(
+        inner: Watched,
+        signer: EventSigner,
+        clock: Arc<dyn Clock>,
+        clock_offset: i64,
+    ) -> Self {
+        let events = Events {
+            signer: Some(signer),
+            clock,
+            clock_offset,
+        };
+        Self {
+            inner,
+            framing: Framing::Events(Box::new(events)),
         }
     }
 
@@ -48,12 +97,23 @@ impl http_body::Body for Outgoing {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
         let Self { inner, framing } = &mut *self;
         let polled = Pin::new(inner).poll_frame(context);
-        let Framing::Chunked { ended } = framing else {
+        let ended = match framing {
+            Framing::Chunked { ended } => ended,
+            Framing::Events(events) => {
+                let message = match polled {
+                    Poll::Ready(Some(Ok(frame))) => events.message(frame.data_ref().map(Bytes::as_ref)),
+                    Poll::Ready(None) => events.message(None),
+                    other => return other,
+                };
+                return Poll::Ready(message.transpose().map(|message| message.map(Frame::data)));
+            }
             // Transport trailers would need a transfer coding; plain bodies have a length instead.
-            return match polled {
-                Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Poll::Ready(None),
-                other => other,
-            };
+            Framing::Plain => {
+                return match polled {
+                    Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Poll::Ready(None),
+                    other => other,
+                };
+            }
         };
         match polled {
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
@@ -94,7 +154,7 @@ impl http_body::Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match self.framing {
             Framing::Plain => self.inner.size_hint(),
-            Framing::Chunked { .. } => SizeHint::default(),
+            Framing::Chunked { .. } | Framing::Events(_) => SizeHint::default(),
         }
     }
 }

@@ -3,8 +3,8 @@ use crate::error::UpstreamError;
 use hallpass_access::Caller;
 use hallpass_secret::Secret;
 use hallpass_sigv4::{
-    EcdsaKey, PayloadMode, RegionSet, RequestView, Scope, SigningCredentials, SigningKey, sign_v4a_with_key,
-    sign_with_key,
+    EcdsaKey, EventSigner, PayloadMode, RegionSet, RequestView, Scope, SigningCredentials, SigningKey,
+    sign_v4a_with_key, sign_with_key,
 };
 use hallpass_types::UnixSeconds;
 use http::{HeaderName, HeaderValue};
@@ -54,13 +54,14 @@ impl Signer {
         }
     }
 
-    /// Adds the signature to `headers`, all of which it covers.
+    /// Adds the signature to `headers`, all of which it covers. Returns what signs the body, when it is a stream of
+    /// events.
     pub(crate) async fn sign(
         &self,
         what: &ToSign<'_>,
         now: UnixSeconds,
         headers: &mut Vec<(HeaderName, HeaderValue)>,
-    ) -> Result<(), UpstreamError> {
+    ) -> Result<Option<EventSigner>, UpstreamError> {
         let credentials = self.credentials.current(what.caller, now).await?;
         let view: Vec<(&str, &[u8])> = headers
             .iter()
@@ -97,7 +98,7 @@ impl Signer {
             value.set_sensitive(matches!(*name, "authorization" | "x-amz-security-token"));
             headers.push((HeaderName::from_static(name), value));
         }
-        Ok(())
+        Ok(signed.event_signer(&credentials.secret))
     }
 
     fn key_pair(&self, credentials: &SigningCredentials) -> Result<EcdsaKey, UpstreamError> {

@@ -224,3 +224,41 @@ fn what_no_model_knows_is_refused() {
     assert!(crate::knows_service("monitoring") && crate::knows_service("execute-api"));
     assert!(!crate::knows_service("s3") && !crate::knows_service("cloudwatches"));
 }
+
+#[test]
+fn operations_with_a_stream_of_events_are_known_and_read_nothing_of_it() {
+    for (service, target, action) in [
+        (
+            "transcribe",
+            "/stream-transcription",
+            "transcribe:StartStreamTranscription",
+        ),
+        (
+            "transcribe",
+            "/medical-stream-transcription",
+            "transcribe:StartMedicalStreamTranscription",
+        ),
+        ("polly", "/v1/synthesisStream", "polly:StartSpeechSynthesisStream"),
+        (
+            "lex",
+            "/bots/b/botAliases/a/botLocales/en_US/sessions/s/conversation",
+            "lex:StartConversation",
+        ),
+        (
+            "bedrock",
+            "/model/m/invoke-with-bidirectional-stream",
+            "bedrock:InvokeModel",
+        ),
+    ] {
+        let request = rest(service, "POST", target, "no json").unwrap();
+        assert!(request.takes_events() && !request.buffers_body(), "{target}");
+        assert_eq!(request.actions("us-east-1", "123456789012")[0].action, action);
+    }
+    for request in [
+        rest("lambda", "POST", "/2015-03-31/functions/f/invocations", ""),
+        rest("transcribe", "GET", "/medical-scribe-stream/s", ""),
+        json("sqs", "AmazonSQS.ListQueues", "{}"),
+    ] {
+        assert!(!request.unwrap().takes_events());
+    }
+}

@@ -6,7 +6,7 @@ use hallpass_access::{ActionOn, Caller, Permit, PolicyBundle};
 use hallpass_apiroute::{ApiRequest, TableUse};
 use hallpass_policy::PolicyGroup;
 use hallpass_types::UnixSeconds;
-use hallpass_upstream::{ApiForward, Upstream};
+use hallpass_upstream::{ApiBody, ApiForward, Upstream};
 use http_body_util::{BodyExt as _, Limited};
 use quick_cache::sync::Cache;
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ async fn partition_keys(
         endpoint_prefix: "dynamodb".to_owned(),
         region: region.to_owned(),
         head,
-        body: json!({ "TableName": table }).to_string().into(),
+        body: ApiBody::Whole(json!({ "TableName": table }).to_string().into()),
         is_repeatable: true,
         now,
     };

@@ -1,16 +1,17 @@
 //! The ways a request takes that is not a plain request to S3: older signatures, browsers' forms, calls.
 
-use super::reading::{api_dialect, guessed_dialect};
+use super::reading::{api_dialect, guessed_dialect, is_stream_of_events};
 use super::{Arrived, FrontDoor};
 use crate::api::{self, ApiEnv};
 use crate::entry::Entry;
 use crate::render::Dialect;
 use crate::version_2;
+use bytes::Bytes;
 use hallpass_access::{Caller, CallerKind};
 use hallpass_authority::Service;
 use hallpass_gateway::{Claim, Facts, Refusal, RequestHead, Requester, api as gateway_api, post_form, s3};
 use hallpass_sigv4::{ParseError, Payload};
-use hallpass_upstream::Body;
+use hallpass_upstream::{ApiBody, Body, VerifiedEvents};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Instant;
@@ -109,15 +110,34 @@ impl FrontDoor {
         *dialect = guessed_dialect(&head);
         let request = gateway_api::understand(service, &head)?;
         *dialect = api_dialect(&head, request.protocol());
-        // Bodies are held before they can be judged; strangers hold none.
-        self.authenticator.refuse_strangers(&claim, now)?;
-        let _room = api::room_for(&self.api_room, &head, api::API_BODY_BYTES_MAX).await?;
-        let body = api::read_body(body, api::API_BODY_BYTES_MAX).await?;
-        let payload = Payload::Body(Sha256::digest(&body).into());
+        let mut whole = Bytes::new();
+        let (mut stream, mut _room) = (None, None);
+        let payload = if is_stream_of_events(&head) {
+            if !request.takes_events() {
+                return Err(Refusal::caller(
+                    "InvalidRequestException",
+                    400,
+                    "The operation takes no stream of events.",
+                ));
+            }
+            stream = Some(body);
+            Payload::Events
+        } else {
+            // Bodies are held before they can be judged; strangers hold none.
+            self.authenticator.refuse_strangers(&claim, now)?;
+            _room = Some(api::room_for(&self.api_room, &head, api::API_BODY_BYTES_MAX).await?);
+            whole = api::read_body(body, api::API_BODY_BYTES_MAX).await?;
+            Payload::Body(Sha256::digest(&whole).into())
+        };
         let signed = self.authenticator.verify(&head, claim, payload, now)?;
         entry.note_caller(signed.caller());
-        let authenticated = signed.bind(connection)?;
+        let mut authenticated = signed.bind(connection)?;
         entry.note("withinBinding", authenticated.is_within_binding());
+        let clock = Arc::clone(&self.parts.clock);
+        let body = match stream.zip(authenticated.take_events()) {
+            Some((stream, decoder)) => ApiBody::Events(Box::new(VerifiedEvents::new(decoder, stream, clock))),
+            None => ApiBody::Whole(whole),
+        };
         entry.running = self.limits.begin(authenticated.caller(), Instant::now())?;
         let input = gateway_api::Input {
             authenticated,

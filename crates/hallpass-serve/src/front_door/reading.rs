@@ -59,6 +59,12 @@ pub(super) fn is_form(head: &RequestHead) -> bool {
             .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }
 
+/// Whether the body is declared to be a stream of signed events.
+pub(super) fn is_stream_of_events(head: &RequestHead) -> bool {
+    head.header("x-amz-content-sha256")
+        .is_some_and(|declared| declared == hallpass_sigv4::STREAM_OF_EVENTS)
+}
+
 pub(super) fn unsigned(is_query: bool) -> Refusal {
     if is_query {
         return Refusal::caller(

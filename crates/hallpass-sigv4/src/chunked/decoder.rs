@@ -68,7 +68,9 @@ impl ChunkedDecoder {
             PayloadMode::StreamingSigned | PayloadMode::StreamingEcdsa => (true, false),
             PayloadMode::StreamingSignedTrailer | PayloadMode::StreamingEcdsaTrailer => (true, true),
             PayloadMode::StreamingUnsignedTrailer => (false, true),
-            PayloadMode::Sha256(_) | PayloadMode::Unsigned => return Err(ChunkError::Mode),
+            PayloadMode::Sha256(_) | PayloadMode::Unsigned | PayloadMode::StreamingEvents => {
+                return Err(ChunkError::Mode);
+            }
         };
         let fits = verifier
             .as_ref()

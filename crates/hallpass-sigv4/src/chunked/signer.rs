@@ -26,7 +26,7 @@ impl ChunkSigner {
             PayloadMode::StreamingSigned | PayloadMode::StreamingEcdsa => (true, false),
             PayloadMode::StreamingSignedTrailer | PayloadMode::StreamingEcdsaTrailer => (true, true),
             PayloadMode::StreamingUnsignedTrailer => (false, true),
-            PayloadMode::Sha256(_) | PayloadMode::Unsigned => return None,
+            PayloadMode::Sha256(_) | PayloadMode::Unsigned | PayloadMode::StreamingEvents => return None,
         };
         Some(Self {
             chain: signed.then_some(chain),

@@ -554,3 +554,45 @@ fn signing_refuses_what_cannot_be_verified() {
         assert_eq!(result, Err(SignError::Expires));
     }
 }
+
+/// Made by `@smithy/signature-v4` 5.7.5, as the AWS SDK for JavaScript signs over HTTP/2.
+#[test]
+fn http_2_s_authority_may_be_signed_in_place_of_the_host() {
+    let authorization = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/transcribe/aws4_request, \
+        SignedHeaders=:authority;content-type;x-amz-content-sha256;x-amz-date, \
+        Signature=c9be10e155d3d99916858ac02b563d2099f1ac1e51cfc42e71960060bd28b30b";
+    let request = |host: &str, authorization: &str| {
+        let headers = [
+            ("host", host),
+            ("content-type", "application/vnd.amazon.eventstream"),
+            ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-EVENTS"),
+            ("x-amz-date", "20130524T000000Z"),
+            ("authorization", authorization),
+        ];
+        Request::new("POST", "/stream-transcription", &headers)
+    };
+    let verified = |request: &Request| request.verified_at(example_date(), Payload::Events).map(drop);
+    let good = request("host.example.com:7400", authorization);
+    assert_eq!(verified(&good), Ok(()));
+    let elsewhere = request("host.example.com", authorization);
+    assert_eq!(verified(&elsewhere), Err(VerifyError::SignatureMismatch));
+    let mut two = good.clone();
+    two.add("host", "host.example.com:7400");
+    assert_eq!(verified(&two), Err(VerifyError::Unsignable));
+    let mut none = good;
+    none.headers.remove(0);
+    assert!(matches!(
+        verified(&none),
+        Err(VerifyError::SignedHeaderMissing { .. })
+    ));
+    for names in [
+        ":path;host",
+        "host;:authority",
+        ":authority",
+        ":authority;:authority;host",
+        ":authority;",
+    ] {
+        let text = authorization.replace(":authority;content-type;x-amz-content-sha256;x-amz-date", names);
+        assert!(request("h", &text).parsed().is_err(), "{names}");
+    }
+}

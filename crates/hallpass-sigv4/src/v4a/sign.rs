@@ -86,6 +86,7 @@ pub fn sign_v4a_with_key(
         headers: added,
         chain: payload.is_streaming().then_some(chain),
         payload,
+        events: None,
     })
 }
 

@@ -1,11 +1,12 @@
 use super::{HttpUpstream, Plan, header_value};
 use crate::body::{Body, VerifiedBody};
 use crate::error::UpstreamError;
-use crate::forward::ApiForward;
+use crate::events::VerifiedEvents;
+use crate::forward::{ApiBody, ApiForward};
 use crate::headers;
 use crate::progress::{Progress, Watched};
 use crate::reframe::Outgoing;
-use hallpass_sigv4::PayloadMode;
+use hallpass_sigv4::{EventSigner, PayloadMode};
 use http::{HeaderValue, Response};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -20,27 +21,33 @@ impl HttpUpstream {
         let separator = if query.is_empty() { "" } else { "?" };
         let mut headers = headers::for_api(&request.head.headers)?;
         headers.push((http::header::HOST, header_value(&endpoint.host)?));
-        let has_body = !request.body.is_empty();
-        if has_body || matches!(request.head.method.as_str(), "POST" | "PUT" | "PATCH") {
-            headers.push((
-                http::header::CONTENT_LENGTH,
-                HeaderValue::from(request.body.len()),
-            ));
-        }
+        let payload = match &request.body {
+            ApiBody::Whole(body) => {
+                if !body.is_empty() || matches!(request.head.method.as_str(), "POST" | "PUT" | "PATCH") {
+                    headers.push((http::header::CONTENT_LENGTH, HeaderValue::from(body.len())));
+                }
+                PayloadMode::Sha256(Sha256::digest(body).into())
+            }
+            ApiBody::Events(_) => PayloadMode::StreamingEvents,
+        };
         let plan = Plan {
             method: request.head.method.clone(),
             uri: format!("{}://{}{path}{separator}{query}", endpoint.scheme, endpoint.host),
             path,
             query,
             headers,
-            payload: PayloadMode::Sha256(Sha256::digest(&request.body).into()),
+            payload,
             service: request.service.clone(),
             region,
             caller: Arc::clone(request.permit.caller()),
             now: request.now,
         };
+        let whole = match request.body {
+            ApiBody::Whole(whole) => whole,
+            ApiBody::Events(events) => return self.forward_events(&plan, events).await,
+        };
         let body = |progress| {
-            let watched = Watched::new(VerifiedBody::from_bytes(request.body.clone()), progress);
+            let watched = Watched::new(VerifiedBody::from_bytes(whole.clone()), progress);
             Outgoing::plain(watched)
         };
         if request.is_repeatable {
@@ -50,6 +57,24 @@ impl HttpUpstream {
         let progress = Arc::new(Progress::default());
         let outgoing = self.signed(&plan, body(Arc::clone(&progress))).await?;
         self.exchange.once(outgoing, &progress, plan.now).await
+    }
+
+    /// Each event is sent on as it is proven, signed anew.
+    async fn forward_events(
+        &self,
+        plan: &Plan,
+        events: Box<VerifiedEvents>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let progress = Arc::new(Progress::default());
+        let (clock, offset) = (events.clock(), self.exchange.clock_offset());
+        let watched = Watched::events(events, Arc::clone(&progress));
+        let make = |signer: Option<EventSigner>| {
+            let signer =
+                signer.ok_or_else(|| UpstreamError::not_implemented("events signed with version 4a"))?;
+            Ok(Outgoing::events(watched, signer, clock, offset))
+        };
+        let outgoing = self.signed_with(plan, make).await?;
+        self.exchange.stream(outgoing, &progress, plan.now).await
     }
 }
 
