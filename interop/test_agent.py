@@ -432,7 +432,7 @@ def test_a_unit_gets_its_role_as_a_systemd_credential(cloud, lone, tmp_path):
            "AWS_SESSION_TOKEN": document["SessionToken"], "AWS_ENDPOINT_URL": cloud.api, "AWS_DEFAULT_REGION": "eu-central-1",
            "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
     arn = json.loads(cloud.run([AWS, "sts", "get-caller-identity"], env=env).stdout)["Arn"]
-    assert arn.endswith(":assumed-role/app/backup-home.service")
+    assert arn.endswith(":assumed-role/app/backup@home.service")
     assert "[default]" in as_systemd(path, "backup@home.service", "app").stdout
     assert "AWS_SESSION_TOKEN" in as_systemd(path, "backup@home.service", "app.env").stdout
     # Another unit, another role, and someone who only plays systemd: nothing, and on record why.

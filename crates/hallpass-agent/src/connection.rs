@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Request line and headers together; more gets a 431.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
@@ -27,8 +27,11 @@ const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(250);
 /// Beyond this many a new connection is closed at once.
 const CONNECTIONS_MAX: usize = 1024;
-/// What one uid may occupy of them, so that no user can lock the others out.
+/// What one uid may occupy of them.
 const CONNECTIONS_PER_UID_MAX: usize = 256;
+/// What each uid may have even when others have taken all there is, out of as many again: several users together cannot
+/// lock one out.
+const CONNECTIONS_PER_UID_KEPT: usize = 8;
 /// After so many requests a connection is closed, politely.
 const REQUESTS_MAX: u32 = 10_000;
 /// What is kept of a client's name for itself.
@@ -66,31 +69,57 @@ impl Incoming {
     }
 }
 
-/// Counts connections by uid.
-#[derive(Debug, Default)]
-struct PerUid(Arc<Mutex<HashMap<u32, usize>>>);
+/// Room for connections, counted by uid.
+#[derive(Debug)]
+struct Room {
+    uids: Arc<Mutex<HashMap<u32, usize>>>,
+    common: Arc<Semaphore>,
+    kept: Arc<Semaphore>,
+}
 
-struct Counted(Arc<Mutex<HashMap<u32, usize>>>, u32);
-
-impl PerUid {
-    fn admit(&self, uid: u32) -> Option<Counted> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(uid).or_default();
-        if *count >= CONNECTIONS_PER_UID_MAX {
-            return None;
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            uids: Arc::default(),
+            common: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            kept: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
         }
-        *count += 1;
-        Some(Counted(Arc::clone(&self.0), uid))
+    }
+}
+
+struct Counted {
+    uids: Arc<Mutex<HashMap<u32, usize>>>,
+    uid: u32,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Room {
+    fn admit(&self, uid: u32) -> Option<Counted> {
+        let mut counts = self.uids.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.get(&uid).copied().unwrap_or_default();
+        let common = || Arc::clone(&self.common).try_acquire_owned().ok();
+        let kept = || Arc::clone(&self.kept).try_acquire_owned().ok();
+        let place = match count {
+            CONNECTIONS_PER_UID_MAX.. => None,
+            0..CONNECTIONS_PER_UID_KEPT => common().or_else(kept),
+            _ => common(),
+        }?;
+        counts.insert(uid, count + 1);
+        Some(Counted {
+            uids: Arc::clone(&self.uids),
+            uid,
+            _place: place,
+        })
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.1) {
+        let mut counts = self.uids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.uid) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.1);
+                counts.remove(&self.uid);
             }
         }
     }
@@ -102,8 +131,7 @@ pub(crate) async fn serve_tcp(
     diag: Arc<SockDiag>,
     mut shutdown: Shutdown,
 ) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let per_uid = PerUid::default();
+    let room = Room::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -112,7 +140,7 @@ pub(crate) async fn serve_tcp(
         let Some((stream, peer)) = accepted_or_pause(accepted).await else {
             continue;
         };
-        let (Ok(local), Ok(permit)) = (stream.local_addr(), Arc::clone(&room).try_acquire_owned()) else {
+        let Ok(local) = stream.local_addr() else {
             continue;
         };
         let ends = TcpEnds {
@@ -123,13 +151,13 @@ pub(crate) async fn serve_tcp(
         };
         // Callers nobody knows share one budget; each of their requests is refused with a reason on record.
         let uid = ends.owner().map_or(u32::MAX, |owner| owner.uid);
-        let Some(counted) = per_uid.admit(uid) else {
+        let Some(counted) = room.admit(uid) else {
             continue;
         };
         let _ = stream.set_nodelay(true);
         let (agent, shutdown) = (Arc::clone(&agent), shutdown.clone());
         tokio::spawn(async move {
-            let _held = (permit, counted);
+            let _held = counted;
             let ends = agent.callers.located(ends).await;
             serve(stream, shutdown, |request| {
                 let (agent, ends) = (Arc::clone(&agent), ends.clone());
@@ -145,8 +173,7 @@ pub(crate) async fn serve_tcp(
 }
 
 pub(crate) async fn serve_unix(agent: Arc<Agent>, listener: UnixListener, mut shutdown: Shutdown) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let per_uid = PerUid::default();
+    let room = Room::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -155,15 +182,15 @@ pub(crate) async fn serve_unix(agent: Arc<Agent>, listener: UnixListener, mut sh
         let Some((stream, _)) = accepted_or_pause(accepted).await else {
             continue;
         };
-        let (Ok(owner), Ok(permit)) = (unix_owner(&stream), Arc::clone(&room).try_acquire_owned()) else {
+        let Ok(owner) = unix_owner(&stream) else {
             continue;
         };
-        let Some(counted) = per_uid.admit(owner.uid) else {
+        let Some(counted) = room.admit(owner.uid) else {
             continue;
         };
         let (agent, shutdown, owner) = (Arc::clone(&agent), shutdown.clone(), Arc::new(owner));
         tokio::spawn(async move {
-            let _held = (permit, counted);
+            let _held = counted;
             serve(stream, shutdown, |request| {
                 let (agent, owner) = (Arc::clone(&agent), Arc::clone(&owner));
                 async move {
@@ -253,4 +280,26 @@ fn on_the_wire(answer: ImdsResponse, request_id: &str, last: bool) -> Response<F
         }
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_users_locks_another_out() {
+        let room = Room::default();
+        let mut held = Vec::new();
+        for uid in 0..8 {
+            held.extend(std::iter::from_fn(|| room.admit(uid)));
+        }
+        assert!(held.len() >= CONNECTIONS_MAX);
+        let of_another: Vec<_> = std::iter::from_fn(|| room.admit(100)).collect();
+        assert_eq!(of_another.len(), CONNECTIONS_PER_UID_KEPT);
+        // What ends makes room again, for whoever asks.
+        held.clear();
+        assert!(room.admit(0).is_some());
+        let many: Vec<_> = std::iter::from_fn(|| room.admit(100)).collect();
+        assert_eq!(many.len(), CONNECTIONS_PER_UID_MAX - CONNECTIONS_PER_UID_KEPT);
+    }
 }

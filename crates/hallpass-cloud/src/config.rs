@@ -105,9 +105,12 @@ pub enum CloudConfigError {
     /// A long-term key would be handed out.
     #[error("role `{0}` needs an arn: {1} tells no expiry, and a long-term key is never handed out")]
     NeedsArn(String, &'static str),
-    /// Two roles that cannot be told apart, or both of which would be what the source gives.
+    /// Two roles of one name.
     #[error("role `{0}` is there twice")]
     Twice(String),
+    /// Two roles would both be what the source gives.
+    #[error("role `{0}` needs an arn: the source gives one role, and another without an arn is there")]
+    NotTheOnlyOne(String),
     /// Not an ARN of a role.
     #[error("role `{0}`: arn is arn:aws:iam::ACCOUNT:role/NAME")]
     Arn(String),
@@ -181,10 +184,13 @@ impl CloudConfig {
         }
         for (index, role) in self.roles.iter().enumerate() {
             let name = || role.name.clone();
-            let same =
-                |other: &RoleConfig| other.name == role.name || (other.arn.is_none() && role.arn.is_none());
+            let same = |other: &RoleConfig| other.name == role.name;
             if self.roles.iter().take(index).any(same) {
                 return Err(CloudConfigError::Twice(name()));
+            }
+            let also = |other: &RoleConfig| other.arn.is_none() && role.arn.is_none();
+            if self.roles.iter().take(index).any(also) {
+                return Err(CloudConfigError::NotTheOnlyOne(name()));
             }
             match (&role.arn, self.source.undated()) {
                 (None, Some(source)) => return Err(CloudConfigError::NeedsArn(name(), source)),
@@ -264,7 +270,7 @@ mod tests {
             (format!("[source]\nprofile = 'base'\n{ROLE}{ROLE}"), "twice"),
             (
                 "[source]\nprocess = 'x'\n[[role]]\nname = 'a'\n[[role]]\nname = 'b'\n".to_owned(),
-                "twice",
+                "needs an arn",
             ),
             (
                 format!("[source]\nprofile = 'base'\n{}", ROLE.replace("iam::", "s3::")),

@@ -195,7 +195,11 @@ impl AgentAudit {
             source: "ec2.amazonaws.com".to_owned(),
             name: "IssueCredentials".to_owned(),
             region: self.region.clone(),
-            source_ip: event.peer,
+            // CloudTrail has addresses without ports.
+            source_ip: match event.peer.parse::<std::net::SocketAddr>() {
+                Ok(peer) => peer.ip().to_canonical().to_string(),
+                Err(_) => event.peer,
+            },
             user_agent: event.user_agent,
             identity: Identity {
                 kind: "AWSService".to_owned(),
