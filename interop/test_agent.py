@@ -205,6 +205,24 @@ def test_a_source_that_lies_gets_nobody_anything(lone, lie, told):
     assert "the-secret" not in agent.said() and "the-token" not in agent.said()
 
 
+@pytest.mark.parametrize("whose, status", [("app", 200), ("other", 404)])
+def test_a_session_of_another_role_is_not_passed_on(lone, tmp_path, whose, status):
+    """A token service that mixes its answers up gives nobody somebody else's session."""
+    found = session("ASIAIOSFODNN7EXAMPLE", 60)
+    answer = f"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
+<AssumedRoleUser><AssumedRoleId>x</AssumedRoleId><Arn>arn:aws:sts::123456789012:assumed-role/{whose}/i-1</Arn></AssumedRoleUser>
+<Credentials><AccessKeyId>{found["AccessKeyId"]}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>
+<SessionToken>t</SessionToken><Expiration>{found["Expiration"]}</Expiration></Credentials>
+</AssumeRoleResult></AssumeRoleResponse>"""
+    server = scripted(lambda request: (200, answer))
+    (tmp_path / "credentials").write_text("[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = s\n")
+    agent = lone(f'[listen]\nmetadata = "127.0.0.1:0"\n[source]\nfile = "{tmp_path}/credentials"\n'
+                 f'sts_endpoint = "{server.url}"\n[[role]]\nname = "app"\narn = "arn:aws:iam::123456789012:role/team/app"\n',
+                 EVERYONE)
+    assert asked(agent.metadata)[0] == status
+    assert ("gave a session of another role" in agent.said()) == (status == 404)
+
+
 def test_the_last_good_credentials_serve_while_the_source_is_away(lone):
     state = {"answer": (200, json.dumps(session("ASIAIOSFODNN7EXAMPLE", 60)))}
     server = scripted(lambda request: state["answer"])

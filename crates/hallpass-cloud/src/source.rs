@@ -198,7 +198,7 @@ impl CloudSource {
         if let Some(policy) = &session.policy {
             parameters.push(("Policy".to_owned(), policy));
         }
-        match &self.proof {
+        let assumed = match &self.proof {
             Proof::Signed(source) => {
                 for (name, value) in [
                     ("SourceIdentity", &session.source_identity),
@@ -231,7 +231,15 @@ impl CloudSource {
                 sts.session("AssumeRoleWithWebIdentity", &parameters, None, self.clock.now())
                     .await
             }
+        }?;
+        if assumed
+            .arn
+            .as_deref()
+            .is_some_and(|told| !is_session_of(told, arn))
+        {
+            return Err(FetchError::Answer("gave a session of another role"));
         }
+        Ok(assumed.fetched)
     }
 }
 
@@ -243,6 +251,17 @@ impl CredentialSource for CloudSource {
     fn issue<'a>(&'a self, session: &'a SessionRequest) -> BoxFuture<'a, Result<Issued, SourceError>> {
         Box::pin(self.give(session))
     }
+}
+
+/// Whether `told` (`arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION`) is a session of the role `arn`. A role's path is not in
+/// its sessions' ARNs.
+fn is_session_of(told: &str, arn: &str) -> bool {
+    let session = || {
+        let (head, rest) = told.split_once(":assumed-role/")?;
+        Some((head.rsplit(':').next()?, rest.split('/').next()?))
+    };
+    let role = arn.rsplit('/').next();
+    account_of(arn).zip(role) == session()
 }
 
 fn unavailable(role: &str, error: &FetchError) -> SourceError {
@@ -271,5 +290,25 @@ fn source(config: &SourceConfig) -> Result<Source, CloudConfigError> {
             file,
             config.profile.as_deref().unwrap_or("default"),
         )?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_of_another_role_or_account_is_seen() {
+        let role = "arn:aws:iam::123456789012:role/team/app";
+        for (told, good) in [
+            ("arn:aws:sts::123456789012:assumed-role/app/i-1", true),
+            ("arn:aws:sts::123456789012:assumed-role/application/i-1", false),
+            ("arn:aws:sts::123456789012:assumed-role/team/app", false),
+            ("arn:aws:sts::210987654321:assumed-role/app/i-1", false),
+            ("arn:aws:iam::123456789012:user/app", false),
+            ("", false),
+        ] {
+            assert_eq!(is_session_of(told, role), good, "{told}");
+        }
     }
 }

@@ -29,4 +29,4 @@ pub use profile::ProfileFile;
 pub use refreshed::{Fetch, Fetched, Refreshed};
 pub use roles_anywhere::RolesAnywhereConfig;
 pub use source::{Source, check_token_file};
-pub use sts::Sts;
+pub use sts::{Assumed, Sts};

@@ -23,6 +23,15 @@ const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 const MESSAGE_CHARS_MAX: usize = 300;
 const NOT_SIGNABLE: FetchError = FetchError::Answer("the request cannot be made");
 
+/// A session of a role, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Assumed {
+    /// To sign with.
+    pub fetched: Fetched,
+    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, as the service says; not every one does.
+    pub arn: Option<String>,
+}
+
 /// One token service.
 pub struct Sts {
     client: Client,
@@ -70,7 +79,7 @@ impl Sts {
         parameters: &[(String, &str)],
         signer: Option<&SigningCredentials>,
         now: UnixSeconds,
-    ) -> Result<Fetched, FetchError> {
+    ) -> Result<Assumed, FetchError> {
         let mut form = format!("Action={action}&Version=2011-06-15");
         for (name, value) in parameters {
             form.push('&');
@@ -122,9 +131,9 @@ impl Sts {
     }
 }
 
-fn read_session(action: &str, text: &Secret) -> Result<Fetched, FetchError> {
+fn read_session(action: &str, text: &Secret) -> Result<Assumed, FetchError> {
     const OTHER: FetchError = FetchError::Answer("the answer is not one of a token service");
-    let read = || -> Result<Option<Fetched>, FetchError> {
+    let read = || -> Result<Option<Assumed>, FetchError> {
         let other = |_: XmlError| OTHER;
         let root = read_xml(text.expose().as_bytes()).map_err(other)?;
         let result = root.one(&format!("{action}Result")).map_err(other)?;
@@ -137,13 +146,21 @@ fn read_session(action: &str, text: &Secret) -> Result<Fetched, FetchError> {
         let Some(expiration) = field("Expiration")? else {
             return Ok(None);
         };
-        document::credentials(
+        let user = result.one("AssumedRoleUser").map_err(other)?;
+        let arn = user
+            .map(|user| user.one_text("Arn").map_err(other))
+            .transpose()?
+            .flatten();
+        let fetched = document::credentials(
             field("AccessKeyId")?,
             secret("SecretAccessKey")?,
             secret("SessionToken")?,
             Some(document::expiry(expiration)?),
-        )
-        .map(Some)
+        )?;
+        Ok(Some(Assumed {
+            fetched,
+            arn: arn.map(str::to_owned),
+        }))
     };
     read()?.ok_or(OTHER)
 }
@@ -183,7 +200,7 @@ fn refusal<'a>(answer: &Answer, mut secrets: impl Iterator<Item = &'a str>) -> F
 mod tests {
     use super::*;
 
-    fn session(inner: &str) -> Result<Fetched, FetchError> {
+    fn session(inner: &str) -> Result<Assumed, FetchError> {
         let text = format!(
             "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>{inner}\
              </AssumeRoleResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></AssumeRoleResponse>"
@@ -196,7 +213,8 @@ mod tests {
         let whole = "<AssumedRoleUser><Arn>a</Arn></AssumedRoleUser><Credentials>\
             <AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>s&amp;s</SecretAccessKey>\
             <SessionToken>t</SessionToken><Expiration>2015-08-30T12:36:00Z</Expiration></Credentials>";
-        let fetched = session(whole).unwrap();
+        let Assumed { fetched, arn } = session(whole).unwrap();
+        assert_eq!(arn.as_deref(), Some("a"));
         assert_eq!(fetched.credentials.secret.expose(), "s&s");
         assert_eq!(fetched.expires_at, Some(UnixSeconds(1_440_938_160)));
         for broken in [

@@ -173,7 +173,7 @@ impl Fetch for Session {
     async fn fetch(&self, now: UnixSeconds) -> Result<Fetched, FetchError> {
         let mut parameters = self.parameters();
         let sts = &self.exchange.sts;
-        match &self.exchange.proof {
+        let assumed = match &self.exchange.proof {
             Proof::Signed(source) => {
                 let signer = source.current(now).await;
                 let signer = signer.map_err(|error| FetchError::NothingToSignWith(error.to_string()))?;
@@ -186,6 +186,7 @@ impl Fetch for Session {
                 sts.session("AssumeRoleWithWebIdentity", &parameters, None, now)
                     .await
             }
-        }
+        };
+        assumed.map(|assumed| assumed.fetched)
     }
 }
