@@ -100,9 +100,6 @@ pub(crate) struct DemoArgs {
     /// Break the named step on purpose (for tests)
     #[arg(long, value_name = "STEP", hide = true)]
     pub(crate) break_step: Option<String>,
-    /// Ask that metadata service for its role list and print the status (the demo starts itself so, as nobody)
-    #[arg(long, value_name = "URL", hide = true)]
-    pub(crate) probe: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -69,9 +69,6 @@ const STEPS: &[&str] = &[
 ];
 
 pub(crate) async fn run(options: DemoArgs, printer: &Printer) -> Result<u8, CliError> {
-    if let Some(url) = &options.probe {
-        return probe(url, printer).await;
-    }
     if let Some(step) = options.break_step.as_deref().filter(|step| !STEPS.contains(step)) {
         return Err(CliError::failed(format!(
             "there is no step `{step}`; there are {}",
@@ -366,11 +363,12 @@ impl Demo<'_> {
 
     fn ask_as_nobody(&self) -> Result<String, CliError> {
         let cannot = |why: String| failed("nobody", &why);
-        let url = format!("{}latest/", self.system.ready.metadata);
+        let url = &self.system.ready.metadata;
+        let address = url.trim_start_matches("http://").trim_end_matches('/');
         // The program itself, as another user: nothing else need be installed. By /proc/self/exe, because nobody may
         // not be able to reach the folder it lies in.
         let output = Command::new("/proc/self/exe")
-            .args(["demo", "--probe", &url])
+            .args(["agent", "probe", address])
             .uid(NOBODY)
             .gid(NOBODY)
             .env_clear()
@@ -467,24 +465,6 @@ impl Demo<'_> {
         }
         Ok(())
     }
-}
-
-/// What `hallpass demo --probe URL` prints: the status of the role list, asked as an SDK asks.
-pub(crate) async fn probe(url: &str, printer: &Printer) -> Result<u8, CliError> {
-    let client = SignedClient::new(url, "", None);
-    let base = url.trim_end_matches('/');
-    let ttl = [("x-aws-ec2-metadata-token-ttl-seconds", "60")];
-    let token = client.plain("PUT", &format!("{base}/api/token"), &ttl).await?;
-    let token = [("x-aws-ec2-metadata-token", token.body.as_str())];
-    let list = client
-        .plain(
-            "GET",
-            &format!("{base}/meta-data/iam/security-credentials/"),
-            &token,
-        )
-        .await?;
-    printer.data(&list.status.to_string());
-    Ok(0)
 }
 
 fn own_rule() -> String {

@@ -5,6 +5,7 @@ use crate::error::CliError;
 use crate::printer::Printer;
 use clap::Args as ClapArgs;
 use hallpass_agent::{Agent, Shutdown};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
@@ -29,6 +30,16 @@ pub(crate) struct ProbeArgs {
 
 /// Prints the status of the role list, or `closed` when nobody answers.
 pub(crate) fn probe(options: &ProbeArgs, printer: &Printer) -> Result<u8, CliError> {
+    // Started by an agent with rights of its own: what is tried here is what a process without any is told.
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets {
+        effective: none,
+        permitted: none,
+        inheritable: none,
+    };
+    if let Err(error) = set_capabilities(None, sets) {
+        return Err(CliError::failed(format!("cannot give up its rights: {error}")));
+    }
     let heard = ask(options.address, &options.user_agent).unwrap_or_else(|_| "closed".to_owned());
     printer.data(&heard);
     Ok(0)
@@ -92,8 +103,8 @@ async fn test(agent: &Arc<Agent>, address: SocketAddr) -> Result<(), String> {
     } else {
         "404"
     };
-    let program = std::env::current_exe().map_err(|error| format!("cannot find itself: {error}"))?;
-    let asked = Command::new(program)
+    // By /proc, because nobody may not be able to reach the folder the program lies in.
+    let asked = Command::new("/proc/self/exe")
         .args(["agent", "probe", &address.to_string()])
         .env_clear()
         .uid(NOBODY)
