@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """The gateway beside its peers, one run, same upstream, same requests.
 
-Usage: bench/gateway.py [--quick] [--upstream nginx|minio] [NAME…]
+Usage: bench/gateway.py [--quick] [--tls] [nginx|minio] [NAME…]
+
+With --tls clients speak https to hallpass, haproxy and nginx; the way to the upstream stays plain. HALLPASS_BINARY names another
+build than target/release/hallpass.
 
 Each gateway process is pinned to one core, the load and the upstream to the other. Peers that are not installed are left
 out and named: nginx, haproxy, wrk from Debian; `cargo install s3s-proxy --version 0.14.1 --locked`; aws-sigv4-proxy by the Go
@@ -16,6 +19,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -25,7 +29,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = [Path(folder) for folder in os.environ.get("PEERS", "").split(":") if folder]
-QUICK = "--quick" in sys.argv
+QUICK, TLS = "--quick" in sys.argv, "--tls" in sys.argv
+BINARY = os.environ.get("HALLPASS_BINARY", ROOT / "target/release/hallpass")
+SPEAKS_TLS = ("hallpass", "haproxy", "nginx")
 MIB = 1024 * 1024
 BULK = (64 if QUICK else 256) * MIB
 REPEATS = 2 if QUICK else 4
@@ -96,6 +102,14 @@ class Running:
 # -- the upstreams and the gateways
 
 
+def certificate(folder):
+    """A certificate and its key, in one file each and in one together."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=bench", "-keyout", folder / "tls.key", "-out", folder / "tls.crt"], check=True, capture_output=True)
+    (folder / "tls.pem").write_text((folder / "tls.crt").read_text() + (folder / "tls.key").read_text())
+    return folder
+
+
 def nginx_conf(folder, port, location):
     conf = folder / f"nginx-{port}.conf"
     conf.write_text(f"""
@@ -137,7 +151,9 @@ def upstream_minio(folder):
 
 def hallpass(folder, upstream, key):
     (folder / "keys").write_text(f"[default]\naws_access_key_id = {key[0]}\naws_secret_access_key = {key[1]}\n")
-    (folder / "hallpass.toml").write_text(f"""
+    tls = certificate(folder) if TLS else None
+    listener = f'[listener]\ncertificate_file = "{tls}/tls.crt"\nkey_file = "{tls}/tls.key"\n' if tls else ""
+    (folder / "hallpass.toml").write_text(f"""{listener}
 [[upstream]]
 name = "bench"
 buckets = ["bench"]
@@ -145,7 +161,7 @@ endpoint = "http://127.0.0.1:{upstream}"
 credentials = {{ file = "{folder}/keys" }}
 """)
     port = free_port()
-    running = Running(folder, [ROOT / "target/release/hallpass", "dev", "--data", folder / "data", "--api", f"127.0.0.1:{port}",
+    running = Running(folder, [BINARY, "dev", "--data", folder / "data", "--api", f"127.0.0.1:{port}",
                                "--metadata", "127.0.0.1:0", "--region", "us-east-1", "--config", folder / "hallpass.toml",
                                "--ready-file", folder / "ready"], port, 1)
     while not (folder / "ready").exists():
@@ -167,7 +183,7 @@ defaults
   timeout server 60s
   option http-keep-alive
 listen bench
-  bind 127.0.0.1:{port}
+  bind 127.0.0.1:{port}{f' ssl crt {certificate(folder)}/tls.pem' if TLS else ''}
   server s 127.0.0.1:{upstream}
 """)
     return Running(folder, [program("haproxy"), "-f", folder / "haproxy.cfg"], port, 1), key
@@ -175,9 +191,11 @@ listen bench
 
 def nginx(folder, upstream, key):
     port = free_port()
+    tls = certificate(folder) if TLS else None
+    served = f" ssl; ssl_certificate {tls}/tls.crt; ssl_certificate_key {tls}/tls.key" if tls else ""
     conf = nginx_conf(folder, port, f"""
   upstream u {{ server 127.0.0.1:{upstream}; keepalive 128; }}
-  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection "";
+  server {{ listen 127.0.0.1:{port}{served}; location / {{ proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection "";
     proxy_set_header Host $http_host; proxy_request_buffering off; proxy_buffering on; proxy_max_temp_file_size 0; }} }}""")
     return Running(folder, [program("nginx"), "-c", conf], port, 1), key
 
@@ -257,9 +275,18 @@ def put_request(port, key, path, body, form):
     return signed("PUT", path, port, key, body, headers=headers, **options)
 
 
-def send(port, head, body=b""):
+def connect(port, tls):
+    wire = socket.create_connection(("127.0.0.1", port), 60)
+    if not tls:
+        return wire
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(wire)
+
+
+def send(port, head, body=b"", tls=False):
     """Sends a request, throws the answer away, and tells its status and length."""
-    with socket.create_connection(("127.0.0.1", port), 60) as wire:
+    with connect(port, tls) as wire:
         wire.sendall(head)
         wire.sendall(body)
         answer = bytearray()
@@ -288,7 +315,7 @@ def bulk(running, port, key, method, form):
     request = put_request(port, key, "/bench/bulk", body, form) if method == "PUT" else signed("GET", "/bench/bulk", port, key, b"")
     before, began = running.cpu() if running else 0, time.monotonic()
     for _ in range(REPEATS):
-        status, got = send(port, *request)
+        status, got = send(port, *request, tls=TLS and running is not None)
         if status not in (200, 201, 204) or (method == "GET" and got != BULK):
             return f"failed ({status})", None
     gib = BULK * REPEATS / (1024 * MIB)
@@ -306,7 +333,7 @@ def small(running, port, key, method, connections, folder):
                       + (f'wrk.body = string.rep("x", {SMALL})\n' if method == "PUT" else ""))
     before = running.cpu() if running else 0
     out = subprocess.run(["taskset", "-c", "0", program("wrk"), "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", "-s", script,
-                          f"http://127.0.0.1:{port}/bench/small"], capture_output=True, text=True).stdout
+                          f"http{'s' if TLS and running else ''}://127.0.0.1:{port}/bench/small"], capture_output=True, text=True).stdout
     used = running.cpu() - before if running else 0
     total = int(re.search(r"(\d+) requests in", out)[1])
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
@@ -325,6 +352,7 @@ def main():
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     which = words.pop(0) if words and words[0] in ("nginx", "minio") else "nginx"
     names = ["direct", *(words or GATEWAYS)]
+    names = [name for name in names if not TLS or name in ("direct", *SPEAKS_TLS)]
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_DIR", "/dev/shm")) as temporary:
         folder = Path(temporary)
         upstream, key = {"nginx": upstream_nginx, "minio": upstream_minio}[which](folder)

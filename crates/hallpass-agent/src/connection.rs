@@ -24,7 +24,7 @@ const HEADERS_MAX: usize = 64;
 /// From the first wait for a request to its last header byte; also how long a kept-alive connection may idle.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection without a request is still waited for when serving ends.
-const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(250);
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 /// Beyond this many a new connection is closed at once.
 const CONNECTIONS_MAX: usize = 1024;
 /// What one uid may occupy of them.
