@@ -26,6 +26,7 @@ const DEBIAN: &[&str] = &[
     "openssl",
     "default-jdk-headless",
     "maven",
+    "nftables",
     "podman",
     "runc",
 ];
@@ -52,6 +53,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("openssl", "/usr/bin/openssl"),
     ("default-jdk-headless", "/usr/bin/javac"),
     ("maven", "/usr/bin/mvn"),
+    ("nftables", "/usr/sbin/nft"),
     ("podman", "/usr/bin/podman"),
     ("runc", "/usr/sbin/runc"),
 ];

@@ -123,6 +123,8 @@ fn lint() -> Result<(), String> {
 
 fn unit() -> Result<(), String> {
     rules::check()?;
+    // Some of them make network namespaces and packet filters, or become other users.
+    debian::install()?;
     cargo(&["test", "--workspace", "--locked"])
 }
 
