@@ -46,14 +46,18 @@ def as_user(uid, *command, groups=(), cwd="/", **options):
 
 def with_tools(uid, folder, *command, **options):
     """`as_user` with the clients' folder open to everyone, which lies in root's home."""
-    closed = [path for path in reversed(TOOLS.parents) if path.stat().st_mode & 0o001 == 0]
+    # The clients' interpreter may lie elsewhere.
+    needed = TOOLS, (TOOLS / "python-awscli/bin/python").resolve()
+    closed = {next((p for p in reversed(path.parents) if p.stat().st_mode & 0o001 == 0), None) for path in needed} - {None}
     if not closed:
         return as_user(uid, *command, **options)
-    upper, work = folder / "upper", folder / "work"
-    upper.mkdir(exist_ok=True)
-    work.mkdir(exist_ok=True)
-    script = (f"mount -t overlay -o lowerdir={closed[0]},upperdir={upper},workdir={work} open {closed[0]} && "
-              f"chmod o+x {closed[0]} && exec \"$0\" \"$@\"")
+    script = ""
+    for number, place in enumerate(closed):
+        upper, work = folder / f"upper{number}", folder / f"work{number}"
+        upper.mkdir(exist_ok=True)
+        work.mkdir(exist_ok=True)
+        script += f"mount -t overlay -o lowerdir={place},upperdir={upper},workdir={work} open {place} && chmod o+x {place} && "
+    script += "exec \"$0\" \"$@\""
     words = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", *map(str, command)]
     return subprocess.run(["unshare", "--mount", "sh", "-c", script, *words], capture_output=True, text=True, timeout=60,
                           cwd="/", **options)

@@ -25,6 +25,8 @@ const HEADERS_MAX: usize = 64;
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection without a request is still waited for when serving ends.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long connections are waited for when serving ends; longer than each of them takes to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
 /// Beyond this many a new connection is closed at once.
 const CONNECTIONS_MAX: usize = 1024;
 /// What one uid may occupy of them.
@@ -94,6 +96,17 @@ struct Counted {
 }
 
 impl Room {
+    /// Returns when the last connection has ended, or when it has had its time: a process that went on to its end before
+    /// would take answers away that are on their way.
+    async fn drain(&self) {
+        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        let ended = async {
+            let _common = self.common.acquire_many(all).await;
+            let _kept = self.kept.acquire_many(all).await;
+        };
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, ended).await;
+    }
+
     fn admit(&self, uid: u32) -> Option<Counted> {
         let mut counts = self.uids.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.get(&uid).copied().unwrap_or_default();
@@ -135,7 +148,7 @@ pub(crate) async fn serve_tcp(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = shutdown.wait() => return,
+            () = shutdown.wait() => return room.drain().await,
         };
         let Some((stream, peer)) = accepted_or_pause(accepted).await else {
             continue;
@@ -177,7 +190,7 @@ pub(crate) async fn serve_unix(agent: Arc<Agent>, listener: UnixListener, mut sh
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = shutdown.wait() => return,
+            () = shutdown.wait() => return room.drain().await,
         };
         let Some((stream, _)) = accepted_or_pause(accepted).await else {
             continue;

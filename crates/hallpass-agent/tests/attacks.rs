@@ -226,7 +226,8 @@ async fn a_program_that_becomes_another_keeps_the_connection_but_not_the_role() 
     assert!(other.starts_with("HTTP/1.1 404"), "{other}");
     // Held by another program as well: every holder must satisfy the rule.
     let both = run(&mut as_bash(format!(
-        "{connect}; sleep 60 & {ask}; {read}; kill %1"
+        // Until it is another program, it is the shell.
+        "{connect}; sleep 60 & until [ \"$(< /proc/$!/comm)\" = sleep ]; do :; done; {ask}; {read}; kill %1"
     )))
     .await;
     assert!(both.starts_with("HTTP/1.1 404"), "{both}");

@@ -100,8 +100,11 @@ pub(crate) fn still_holds(holder: &Holder, inode: u64) -> bool {
     let Some(descriptor) = holder.descriptor else {
         return false;
     };
+    let wanted = format!("socket:[{inode}]");
     let link = fs::read_link(format!("/proc/{}/fd/{descriptor}", holder.pid));
-    let same_socket = link.is_ok_and(|link| link.as_os_str() == format!("socket:[{inode}]").as_str());
+    // A shell has it under a second number while it redirects to it.
+    let same_socket = link.is_ok_and(|link| link.as_os_str() == wanted.as_str())
+        || descriptor_of(holder.pid, &wanted).is_ok_and(|found| found.is_some());
     same_socket
         && process(holder.pid).is_ok_and(|now| {
             now.start_time == holder.start_time

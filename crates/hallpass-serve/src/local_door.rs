@@ -22,6 +22,8 @@ use tokio_rustls::client::TlsStream;
 const CONNECTIONS_MAX: usize = 1_024;
 /// To reach the gateway and agree on keys.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For connections under way when the door is closed.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
 /// For a client to take the answer that says that the gateway is away.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -84,7 +86,7 @@ impl LocalDoor {
         })
     }
 
-    /// Relays until `stopped`; connections under way go on to their end.
+    /// Relays until `stopped`; connections under way have some seconds to come to their end.
     ///
     /// Keep `listener` to loopback: whoever reaches it is, to the gateway, on this machine.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stopped: impl Future<Output = ()>) {
@@ -93,7 +95,11 @@ impl LocalDoor {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = stopped.as_mut() => return,
+                () = stopped.as_mut() => {
+                    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+                    let _ = timeout(DRAIN_TIMEOUT, room.acquire_many(all)).await;
+                    return;
+                }
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
