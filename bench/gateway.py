@@ -144,8 +144,13 @@ def upstream_minio(folder):
     env = {"MINIO_ROOT_USER": KEY[0], "MINIO_ROOT_PASSWORD": KEY[1], "MINIO_UPDATE": "off"}
     running = Running(folder, [tools / "go-minio/minio", "server", "--quiet", "--address", f"127.0.0.1:{port}",
                                "--console-address", f"127.0.0.1:{free_port()}", folder / "store"], port, 0, env)
-    time.sleep(2)
-    send(port, *signed("PUT", "/bench", port, KEY, b""))
+    for _ in range(100):
+        status, _ = send(port, *signed("PUT", "/bench", port, KEY, b""))
+        if status == 200:
+            break
+        time.sleep(0.1)
+    else:
+        raise SystemExit(f"MinIO makes no bucket: {status}")
     return running, KEY
 
 
