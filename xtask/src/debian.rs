@@ -29,6 +29,8 @@ const DEBIAN: &[&str] = &[
     "nftables",
     "podman",
     "runc",
+    "etcd-server",
+    "etcd-client",
 ];
 /// Programs whose presence makes a package's installation needless.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -56,6 +58,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nftables", "/usr/sbin/nft"),
     ("podman", "/usr/bin/podman"),
     ("runc", "/usr/sbin/runc"),
+    ("etcd-server", "/usr/bin/etcd"),
+    ("etcd-client", "/usr/bin/etcdctl"),
 ];
 
 /// cloud-init and the Python packages it needs. Unpacked and never installed: an installed one is started by the next boot.

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hallpass-lint", &["types", "policy", "reference"]),
     ("hallpass-session", &["types", "secret"]),
     ("hallpass-store", &[]),
+    ("hallpass-etcd", &["store"]),
     ("hallpass-audit", &["types"]),
     ("hallpass-resource", &["policy", "store"]),
     ("hallpass-access", &["types", "secret", "session", "policy"]),

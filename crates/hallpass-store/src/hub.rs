@@ -5,25 +5,41 @@ use tokio::sync::mpsc;
 
 /// Events remembered for watchers that start late or reconnect.
 const HISTORY_EVENTS_MAX: usize = 4_096;
-/// Events a slow watcher may lag behind before it is cut off and must list again.
+/// Transactions a slow watcher may lag behind before it is cut off and must list again.
 const BACKLOG_BATCHES_MAX: usize = 1_024;
+
+/// One transaction, as a watcher is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The transaction's revision: nothing at or before it is still to come.
+    pub revision: u64,
+    /// Its changes under the watched prefix; may be none.
+    pub events: Vec<Event>,
+}
 
 /// A stream of changes under one prefix.
 pub struct Watch {
-    receiver: mpsc::Receiver<Vec<Event>>,
+    receiver: mpsc::Receiver<Batch>,
 }
 
 impl Watch {
-    /// The events of the next transaction; `None` when the store is closed or this watcher lagged too far behind
-    /// (list again, then watch).
-    pub async fn next(&mut self) -> Option<Vec<Event>> {
+    /// A watch and where a store puts what it tells; with room for as many batches as a slow watcher may lag behind.
+    #[must_use]
+    pub fn channel() -> (mpsc::Sender<Batch>, Self) {
+        let (sender, receiver) = mpsc::channel(BACKLOG_BATCHES_MAX);
+        (sender, Self { receiver })
+    }
+
+    /// The next transaction; `None` when the store is closed, the revisions are forgotten, or this watcher lagged too
+    /// far behind (list again, then watch).
+    pub async fn next(&mut self) -> Option<Batch> {
         self.receiver.recv().await
     }
 }
 
 struct Watcher {
     prefix: String,
-    sender: mpsc::Sender<Vec<Event>>,
+    sender: mpsc::Sender<Batch>,
 }
 
 #[derive(Default)]
@@ -50,7 +66,7 @@ impl Hub {
         }
     }
 
-    pub(crate) fn publish(&self, events: &[Event]) {
+    pub(crate) fn publish(&self, revision: u64, events: &[Event]) {
         let Ok(mut state) = self.state.lock() else { return };
         state.history.extend(events.iter().cloned());
         while state.history.len() > HISTORY_EVENTS_MAX {
@@ -59,8 +75,8 @@ impl Hub {
             }
         }
         state.watchers.retain(|watcher| {
-            let wanted = matching(events.iter(), &watcher.prefix);
-            wanted.is_empty() || watcher.sender.try_send(wanted).is_ok()
+            let events = matching(events.iter(), &watcher.prefix);
+            watcher.sender.try_send(Batch { revision, events }).is_ok()
         });
     }
 
@@ -72,21 +88,34 @@ impl Hub {
         if revision < state.compacted_revision {
             return Err(StoreError::Compacted(revision));
         }
-        let (sender, receiver) = mpsc::channel(BACKLOG_BATCHES_MAX);
-        let missed = matching(
-            state.history.iter().filter(|event| event.revision > revision),
-            prefix,
-        );
-        if !missed.is_empty() {
-            // A fresh channel has room.
-            let _ = sender.try_send(missed);
+        let (sender, watch) = Watch::channel();
+        let missed = state.history.iter().filter(|event| event.revision > revision);
+        for batch in batches(matching(missed, prefix)) {
+            if sender.try_send(batch).is_err() {
+                return Err(StoreError::Compacted(revision));
+            }
         }
         state.watchers.push(Watcher {
             prefix: prefix.to_owned(),
             sender,
         });
-        Ok(Watch { receiver })
+        Ok(watch)
     }
+}
+
+/// Events in order, each transaction's together.
+fn batches(events: Vec<Event>) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = vec![];
+    for event in events {
+        match batches.last_mut() {
+            Some(last) if last.revision == event.revision => last.events.push(event),
+            _ => batches.push(Batch {
+                revision: event.revision,
+                events: vec![event],
+            }),
+        }
+    }
+    batches
 }
 
 fn matching<'a>(events: impl Iterator<Item = &'a Event>, prefix: &str) -> Vec<Event> {

@@ -7,7 +7,7 @@ mod hub;
 mod memory;
 mod redb_store;
 
-pub use hub::Watch;
+pub use hub::{Batch, Watch};
 pub use memory::MemoryStore;
 pub use redb_store::RedbStore;
 
@@ -21,8 +21,10 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 pub const KEY_BYTES_MAX: usize = 1_024;
 /// The largest value, in bytes (etcd's default request limit is 1.5 MiB; a transaction may hold several).
 pub const VALUE_BYTES_MAX: usize = 512 * 1_024;
-/// The most operations and comparisons in one transaction (etcd's default).
-pub const TXN_OPS_MAX: usize = 128;
+/// The most operations and comparisons in one transaction: etcd's default is 128, of which a store may need some itself.
+pub const TXN_OPS_MAX: usize = 124;
+/// All values of one transaction together, in bytes.
+pub const TXN_BYTES_MAX: usize = 1_024 * 1_024;
 
 /// One key as it stands at some revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,14 +83,26 @@ impl Txn {
         }
     }
 
-    fn check_limits(&self) -> Result<(), StoreError> {
+    /// Whether it is within the limits of every store.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn check_limits(&self) -> Result<(), StoreError> {
         let fits = self.compares.len() <= TXN_OPS_MAX
             && self.ops.len() <= TXN_OPS_MAX
             && self.ops.iter().all(|op| match op {
                 Op::Put(key, value) => key.len() <= KEY_BYTES_MAX && value.len() <= VALUE_BYTES_MAX,
                 Op::Delete(key) => key.len() <= KEY_BYTES_MAX,
-            });
+            })
+            && self.ops.iter().map(value_bytes).sum::<usize>() <= TXN_BYTES_MAX;
         if fits { Ok(()) } else { Err(StoreError::TooLarge) }
+    }
+}
+
+fn value_bytes(op: &Op) -> usize {
+    match op {
+        Op::Put(_, value) => value.len(),
+        Op::Delete(_) => 0,
     }
 }
 
@@ -145,8 +159,9 @@ pub enum StoreError {
 ///
 /// Laws, kept by every implementation and tested on each:
 /// - `commit` answers after the write is durable, and `list` sees it from then on;
-/// - revisions grow by one with each applied transaction; a refused one changes nothing;
-/// - a watch delivers every event after its revision, in order, or fails with [`StoreError::Compacted`].
+/// - revisions grow with each applied transaction; a refused one changes nothing;
+/// - a watch delivers every event after its revision, in order, or fails with [`StoreError::Compacted`], or ends;
+/// - `head` is never behind what any `commit` anywhere has answered.
 pub trait Store: Send + Sync {
     /// Everything under `prefix`.
     fn list(&self, prefix: &str) -> StoreFuture<'_, Listing>;
@@ -156,7 +171,12 @@ pub trait Store: Send + Sync {
     fn commit(&self, txn: Txn) -> StoreFuture<'_, u64>;
     /// All events under `prefix` after `revision`.
     fn watch(&self, prefix: &str, revision: u64) -> StoreFuture<'_, Watch>;
+    /// The revision of the newest transaction there is anywhere: who has seen everything up to it missed nothing that was
+    /// acknowledged before the question.
+    fn head(&self) -> StoreFuture<'_, u64>;
 }
 
+#[cfg(any(test, feature = "laws"))]
+pub mod laws;
 #[cfg(test)]
-mod laws;
+mod tests;

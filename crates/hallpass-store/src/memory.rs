@@ -78,7 +78,7 @@ impl MemoryStore {
                 }
             }
         }
-        self.hub.publish(&events);
+        self.hub.publish(revision, &events);
         Ok(revision)
     }
 
@@ -125,5 +125,9 @@ impl Store for MemoryStore {
 
     fn watch(&self, prefix: &str, revision: u64) -> StoreFuture<'_, Watch> {
         Box::pin(ready(self.hub.watch(prefix, revision)))
+    }
+
+    fn head(&self) -> StoreFuture<'_, u64> {
+        Box::pin(ready(self.read(|state| state.revision)))
     }
 }

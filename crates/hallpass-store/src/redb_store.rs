@@ -220,6 +220,12 @@ impl Store for RedbStore {
     fn watch(&self, prefix: &str, revision: u64) -> StoreFuture<'_, Watch> {
         Box::pin(ready(self.hub.watch(prefix, revision)))
     }
+
+    fn head(&self) -> StoreFuture<'_, u64> {
+        // No key is empty: this reads the revision alone.
+        let head = self.read("", false).map(|listing| listing.revision);
+        Box::pin(ready(head.map_err(|error| StoreError::Io(error.to_string()))))
+    }
 }
 
 struct Writer {
@@ -248,8 +254,8 @@ impl Writer {
             Ok((revision, results)) => {
                 self.revision = revision;
                 for (result, answer) in results.into_iter().zip(answers) {
-                    if let Ok((_, events)) = &result {
-                        self.hub.publish(events);
+                    if let Ok((revision, events)) = &result {
+                        self.hub.publish(*revision, events);
                     }
                     // Whoever asked may have gone away; the write stands.
                     let _ = answer.send(result.map(|(revision, _)| revision));
