@@ -1,5 +1,12 @@
 //! The store on a real cluster of three members, which are killed, stopped, cut off, compacted and restarted.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper of a test fails by panicking, as the test does"
+)]
+
 use hallpass_etcd::{EtcdConfig, EtcdStore};
 use hallpass_store::{Compare, Op, Store, StoreError, Txn, laws};
 use std::net::TcpListener;
