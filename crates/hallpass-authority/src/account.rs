@@ -1,6 +1,6 @@
 //! One account's entities in memory, compiled: policies are parsed when they arrive, not when they are asked.
 
-use crate::entity::{Account, Instance, InstanceProfile, ManagedPolicy, Permissions, Role, User};
+use crate::entity::{Account, Enrolment, Instance, InstanceProfile, ManagedPolicy, Permissions, Role, User};
 use crate::managed;
 use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
 use hallpass_types::{AccountId, Arn};
@@ -71,6 +71,8 @@ pub(crate) struct AccountState {
     pub(crate) policies: BTreeMap<String, Arc<CompiledPolicy>>,
     pub(crate) profiles: BTreeMap<String, Arc<InstanceProfile>>,
     pub(crate) instances: BTreeMap<String, Arc<Instance>>,
+    /// By the SHA-256 of the secret, in hex.
+    pub(crate) enrolments: BTreeMap<String, Arc<Enrolment>>,
 }
 
 impl AccountState {
@@ -82,6 +84,7 @@ impl AccountState {
             policies: BTreeMap::new(),
             profiles: BTreeMap::new(),
             instances: BTreeMap::new(),
+            enrolments: BTreeMap::new(),
         }
     }
 

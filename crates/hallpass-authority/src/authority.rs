@@ -4,19 +4,26 @@ use crate::account::AccountState;
 use crate::bundle::SessionPolicies;
 use crate::call::{Ctx, find};
 use crate::entity::{AccessKey, Account};
+use crate::fleet::{Fleet, confirmations_xml};
 use crate::keyring::{Keyring, KeyringError, RootKey, StoredKeyring};
 use crate::state::{ApplyError, PREFIX, State, access_key_key, key, put};
 use crate::{ActionInfo, Answer, ApiError, Call, Requirement, Service};
 use hallpass_access::{Caller, Permit, PolicyBundle};
 use hallpass_secret::Secret;
 use hallpass_session::{SessionPrincipal, secret_access_key, user_access_key};
-use hallpass_store::{Compare, Listing, Op, Store, StoreError, Txn};
+use hallpass_store::{Compare, Listing, Op, Progress, Store, StoreError, Txn};
 use hallpass_types::{AccessKeyId, AccountId, Entropy, UnixSeconds};
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
-const KEYRING_KEY: &str = "v1/system/keyring";
+pub(crate) const KEYRING_KEY: &str = "v1/system/keyring";
 /// A write that finds the state changed under it starts over, this many times.
-const CONFLICT_RETRIES_MAX: usize = 5;
+const CONFLICT_RETRIES_MAX: usize = 50;
+/// For a write of ours to come back from a store that others write to as well.
+const OWN_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A system opened for the first time makes its keys then; the instant only tells their age.
+const FIRST_KEYS_MADE: UnixSeconds = UnixSeconds(0);
 
 /// The authority could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +50,27 @@ pub(crate) struct Environment {
     pub(crate) region: String,
     pub(crate) machine: Machine,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) keyring: Keyring,
+    keyring: RwLock<Arc<Keyring>>,
+    roots: RootKeys,
 }
+
+impl Environment {
+    /// The keys as they are now; they rotate while the authority runs.
+    pub(crate) fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The root key that was put in place last.
+    pub(crate) fn newest_root(&self) -> Result<RootKey, KeyringError> {
+        (self.roots)()
+            .last()
+            .map_or(Err(KeyringError::Open), RootKey::from_bytes)
+    }
+}
+
+/// Where the root key comes from: asked at the start and whenever the keyring is sealed under another one, so that a root
+/// key can be replaced under a running server. The first that fits is used.
+pub type RootKeys = Box<dyn Fn() -> Vec<[u8; 32]> + Send + Sync>;
 
 /// The machine instances run on until they say otherwise: in dev mode, this one.
 #[derive(Debug, Clone)]
@@ -58,13 +84,16 @@ pub struct Machine {
 /// Keeps identities, mints sessions.
 pub struct Authority {
     pub(crate) env: Environment,
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     state: RwLock<State>,
     sessions: SessionPolicies,
     /// One write at a time in this process: plan, commit, apply.
     writing: tokio::sync::Mutex<()>,
     /// The store's revision that `state` shows; told whenever it moves on.
     changes: tokio::sync::watch::Sender<u64>,
+    /// Where others write to the store too: the follower that brings their writes brings ours as well, in order.
+    progress: OnceLock<Arc<Progress>>,
+    fleet: OnceLock<Arc<dyn Fleet>>,
 }
 
 /// What the first start made.
@@ -85,48 +114,52 @@ impl Authority {
     /// [`OpenAuthorityError`].
     pub async fn open(
         store: Arc<dyn Store>,
-        root: RootKey,
+        roots: RootKeys,
         region: &str,
         machine: Machine,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, OpenAuthorityError> {
         let keyring = match store.get(KEYRING_KEY).await? {
-            Some(stored) => {
-                let stored: StoredKeyring = serde_json::from_slice(&stored.value)
-                    .map_err(|error| OpenAuthorityError::Entity(format!("the stored keyring: {error}")))?;
-                Keyring::open(root, &stored)?
-            }
+            Some(stored) => open_keyring(&roots, &stored.value)?,
             None => {
-                let (keyring, stored) = Keyring::generate(root, &*entropy)?;
+                let root = roots()
+                    .first()
+                    .map(RootKey::from_bytes)
+                    .ok_or(KeyringError::Open)??;
+                let stored = StoredKeyring::generate(&root, &*entropy, FIRST_KEYS_MADE)?;
                 let txn = Txn {
                     compares: vec![Compare::Absent(KEYRING_KEY.to_owned())],
                     ops: vec![put(KEYRING_KEY.to_owned(), &stored)],
                 };
-                store.commit(txn).await?;
-                keyring
+                match store.commit(txn).await {
+                    Ok(_) => Keyring::open(root, stored)?,
+                    // Another server of the fleet was first.
+                    Err(StoreError::Conflict) => {
+                        let stored = store.get(KEYRING_KEY).await?.ok_or(StoreError::Conflict)?;
+                        open_keyring(&roots, &stored.value)?
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
         };
-        let mut state = State::default();
-        let Listing { revision, entries } = store.list(PREFIX).await?;
-        // Accounts first: the other kinds live inside them.
-        let (accounts, others): (Vec<_>, Vec<_>) = entries
-            .into_iter()
-            .partition(|entry| entry.key.ends_with("/account/"));
-        for entry in accounts.into_iter().chain(others) {
-            state.apply(&entry.key, Some(&entry.value), entry.mod_revision)?;
-        }
+        let listing = store.list(PREFIX).await?;
+        let state = State::of(&listing)?;
+        let revision = listing.revision;
         Ok(Self {
             env: Environment {
                 region: region.to_owned(),
                 machine,
                 entropy,
-                keyring,
+                keyring: RwLock::new(Arc::new(keyring)),
+                roots,
             },
             store,
             state: RwLock::new(state),
             sessions: SessionPolicies::new(),
             writing: tokio::sync::Mutex::new(()),
             changes: tokio::sync::watch::Sender::new(revision),
+            progress: OnceLock::new(),
+            fleet: OnceLock::new(),
         })
     }
 
@@ -162,6 +195,7 @@ impl Authority {
         let account =
             AccountId::from_number(number).map_err(|error| ApiError::validation(error.to_string()))?;
         let user = crate::entity::User {
+            revoked_before: None,
             name: "admin".to_owned(),
             path: "/".to_owned(),
             id: hallpass_session::unique_id(hallpass_session::IdKind::User, entropy),
@@ -251,19 +285,51 @@ impl Authority {
                 return Ok(outcome.answer);
             }
         }
+        let (mut answer, confirmed) = self
+            .change(|state| {
+                let outcome = (action.run)(&self.ctx(state, call)?)?;
+                Ok(((outcome.answer, outcome.confirmed), outcome.ops))
+            })
+            .await?;
+        if let Some(fleet) = self.fleet.get().filter(|fleet| confirmed || fleet.confirms_all()) {
+            let confirmations = fleet.confirm(self.revision()).await;
+            if confirmed {
+                answer.xml.push_str(&confirmations_xml(&confirmations));
+            }
+        }
+        Ok(answer)
+    }
+
+    /// From now on other servers answer for the same store, and `fleet` asks them how far they are.
+    pub fn join(&self, fleet: Arc<dyn Fleet>) {
+        // Set once; a second fleet would be another one.
+        let _ = self.fleet.set(fleet);
+    }
+
+    pub(crate) async fn commit(&self, ops: Vec<Op>) -> Result<(), ApiError> {
+        let _writing = self.writing.lock().await;
+        let txn = conditional(&self.read(), ops);
+        self.commit_and_show(txn).await?;
+        Ok(())
+    }
+
+    /// Plans on the state as it is, commits, and plans anew when somebody else was quicker. A plan without writes is done.
+    pub(crate) async fn change<T>(
+        &self,
+        plan: impl Fn(&State) -> Result<(T, Vec<Op>), ApiError>,
+    ) -> Result<T, ApiError> {
         let _writing = self.writing.lock().await;
         for _ in 0..CONFLICT_RETRIES_MAX {
-            let (outcome, txn) = {
+            let (planned, txn) = {
                 let state = self.read();
-                let outcome = (action.run)(&self.ctx(&state, call)?)?;
-                let txn = conditional(&state, outcome.ops.clone());
-                (outcome, txn)
-            };
-            match self.store.commit(txn).await {
-                Ok(revision) => {
-                    self.apply(&outcome.ops, revision);
-                    return Ok(outcome.answer);
+                let (planned, ops) = plan(&state)?;
+                if ops.is_empty() {
+                    return Ok(planned);
                 }
+                (planned, conditional(&state, ops))
+            };
+            match self.commit_and_show(txn).await {
+                Ok(()) => return Ok(planned),
                 Err(StoreError::Conflict) => self.catch_up().await?,
                 Err(error) => return Err(error.into()),
             }
@@ -275,30 +341,71 @@ impl Authority {
         ))
     }
 
-    pub(crate) async fn commit(&self, ops: Vec<Op>) -> Result<(), ApiError> {
-        let _writing = self.writing.lock().await;
-        let txn = conditional(&self.read(), ops.clone());
+    /// Returns once the write is durable and the state shows it.
+    async fn commit_and_show(&self, txn: Txn) -> Result<(), StoreError> {
+        let ops = txn.ops.clone();
         let revision = self.store.commit(txn).await?;
-        self.apply(&ops, revision);
+        match self.progress.get() {
+            None => self.show(
+                revision,
+                ops.iter().map(|op| match op {
+                    Op::Put(key, value) => (key.as_str(), Some(value.as_slice())),
+                    Op::Delete(key) => (key.as_str(), None),
+                }),
+            ),
+            Some(progress) => {
+                if !progress.reached(revision, OWN_WRITE_TIMEOUT).await {
+                    return Err(StoreError::Io(
+                        "the change was made, but does not come back from the store".to_owned(),
+                    ));
+                }
+            }
+        }
         Ok(())
     }
 
-    fn apply(&self, ops: &[Op], revision: u64) {
-        let mut state = self
-            .state
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        for op in ops {
-            let applied = match op {
-                Op::Put(key, value) => state.apply(key, Some(value), revision),
-                Op::Delete(key) => state.apply(key, None, revision),
-            };
-            if let Err(error) = applied {
-                tracing::error!(%error, "a write of our own cannot be read back");
+    /// Takes changes over into the state.
+    pub(crate) fn show<'a>(&self, revision: u64, changes: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in changes.filter(|(key, _)| key.starts_with(PREFIX)) {
+            if let (KEYRING_KEY, Some(value)) = (key, value) {
+                self.show_keyring(value);
+            }
+            if let Err(error) = state.apply(key, value, revision) {
+                tracing::error!(%error, "a change cannot be read");
             }
         }
         drop(state);
         self.changes.send_replace(revision);
+    }
+
+    /// Takes the whole state over from a listing.
+    pub(crate) fn show_all(&self, listing: &Listing) -> Result<(), ApplyError> {
+        let fresh = State::of(listing)?;
+        if let Some(stored) = listing.entries.iter().find(|entry| entry.key == KEYRING_KEY) {
+            self.show_keyring(&stored.value);
+        }
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        self.changes.send_replace(listing.revision);
+        Ok(())
+    }
+
+    fn show_keyring(&self, stored: &[u8]) {
+        match open_keyring(&self.env.roots, stored) {
+            Ok(keyring) => {
+                *self.env.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
+            }
+            // The keys known so far stay good for what was sealed with them.
+            Err(error) => {
+                tracing::error!(%error, "the new keyring cannot be opened: is the new root key in place?")
+            }
+        }
+    }
+
+    /// From now on others write to the store as well, and `progress` tells how far the state follows it.
+    pub fn follows(&self, progress: Arc<Progress>) {
+        // Set once; a second call would be a second follower.
+        let _ = self.progress.set(progress);
     }
 
     /// The store's revision that reads see: grows with every change of any entity.
@@ -309,22 +416,16 @@ impl Authority {
 
     /// Another server wrote: take its state over before planning again.
     async fn catch_up(&self) -> Result<(), ApiError> {
-        let Listing { revision, entries } = self.store.list(PREFIX).await?;
-        let mut fresh = State::default();
-        let (accounts, others): (Vec<_>, Vec<_>) = entries
-            .into_iter()
-            .partition(|entry| entry.key.ends_with("/account/"));
-        for entry in accounts.into_iter().chain(others) {
-            fresh
-                .apply(&entry.key, Some(&entry.value), entry.mod_revision)
-                .map_err(|error| ApiError::new("ServiceFailure", 500, error.to_string()))?;
+        let failed = |error: &dyn std::fmt::Display| ApiError::new("ServiceFailure", 500, error.to_string());
+        if let Some(progress) = self.progress.get() {
+            let head = self.store.head().await?;
+            return match progress.reached(head, OWN_WRITE_TIMEOUT).await {
+                true => Ok(()),
+                false => Err(failed(&"the state does not follow the store")),
+            };
         }
-        *self
-            .state
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
-        self.changes.send_replace(revision);
-        Ok(())
+        let listing = self.store.list(PREFIX).await?;
+        self.show_all(&listing).map_err(|error| failed(&error))
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -383,7 +484,7 @@ fn session_may_call(call: &Call) -> Result<(), ApiError> {
             403,
             "The security token included in the request is invalid",
         )),
-        (Service::Sts, "AssumeRole" | "GetCallerIdentity") | (Service::Ec2, _) => Ok(()),
+        (Service::Sts, "AssumeRole" | "GetCallerIdentity") | (Service::Ec2 | Service::Hallpass, _) => Ok(()),
         (Service::Sts, action) => Err(ApiError::new(
             "AccessDenied",
             403,
@@ -392,19 +493,45 @@ fn session_may_call(call: &Call) -> Result<(), ApiError> {
     }
 }
 
-/// Each key written must stand as the plan saw it.
-fn conditional(state: &State, ops: Vec<Op>) -> Txn {
+/// The keyring in its stored form, by whichever root key opens it.
+fn open_keyring(roots: &RootKeys, stored: &[u8]) -> Result<Keyring, OpenAuthorityError> {
+    let stored: StoredKeyring = serde_json::from_slice(stored)
+        .map_err(|error| OpenAuthorityError::Entity(format!("the stored keyring: {error}")))?;
+    for root in roots() {
+        if let Ok(keyring) = Keyring::open(RootKey::from_bytes(&root)?, stored.clone()) {
+            return Ok(keyring);
+        }
+    }
+    Err(KeyringError::Open.into())
+}
+
+/// Each key written must stand as the plan saw it, and nothing else of its account may have been written since: a plan
+/// reads more than it writes.
+pub(crate) fn conditional(state: &State, mut ops: Vec<Op>) -> Txn {
+    let accounts: BTreeSet<String> = ops.iter().filter_map(|op| writes_key(op_key(op))).collect();
+    ops.extend(accounts.into_iter().map(|key| Op::Put(key, vec![])));
     let compares = ops
         .iter()
         .map(|op| {
-            let (Op::Put(key, _) | Op::Delete(key)) = op;
+            let key = op_key(op);
             match state.revisions.get(key) {
-                Some(revision) => Compare::ModRevision(key.clone(), *revision),
-                None => Compare::Absent(key.clone()),
+                Some(revision) => Compare::ModRevision(key.to_owned(), *revision),
+                None => Compare::Absent(key.to_owned()),
             }
         })
         .collect();
     Txn { compares, ops }
+}
+
+fn op_key(op: &Op) -> &str {
+    let (Op::Put(key, _) | Op::Delete(key)) = op;
+    key
+}
+
+/// The key that every write of the same account writes too.
+fn writes_key(key: &str) -> Option<String> {
+    let account = key.strip_prefix(PREFIX)?.split('/').next()?;
+    Some(format!("{PREFIX}{account}/write/"))
 }
 
 pub(crate) fn new_access_key(
@@ -416,8 +543,7 @@ pub(crate) fn new_access_key(
     let id = user_access_key(account, &*env.entropy);
     let secret = secret_access_key(&*env.entropy);
     let sealed_secret = env
-        .keyring
-        .root
+        .keyring()
         .seal(id.as_str(), secret.expose(), &*env.entropy)
         .map_err(|error| ApiError::new("ServiceFailure", 500, error.to_string()))?;
     let stored = AccessKey {

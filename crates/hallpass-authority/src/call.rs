@@ -3,7 +3,7 @@
 use crate::account::AccountState;
 use crate::authority::Environment;
 use crate::state::State;
-use crate::{ApiError, ec2, iam, sts};
+use crate::{ApiError, control, ec2, iam, sts};
 use hallpass_access::{ActionOn, Caller};
 use hallpass_policy::PolicyGroup;
 use hallpass_session::Tag;
@@ -21,6 +21,8 @@ pub enum Service {
     Sts,
     /// The part of EC2 that brings a role to a machine.
     Ec2,
+    /// What only we have: revocation, enrolment, rotation of keys.
+    Hallpass,
 }
 
 impl Service {
@@ -31,17 +33,19 @@ impl Service {
             "iam" => Some(Self::Iam),
             "sts" => Some(Self::Sts),
             "ec2" => Some(Self::Ec2),
+            "hallpass" => Some(Self::Hallpass),
             _ => None,
         }
     }
 
-    /// `iam`, `sts`, `ec2`: the prefix of its actions.
+    /// `iam`, `sts`, `ec2`, `hallpass`: the prefix of its actions.
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Iam => "iam",
             Self::Sts => "sts",
             Self::Ec2 => "ec2",
+            Self::Hallpass => "hallpass",
         }
     }
 
@@ -54,6 +58,9 @@ impl Service {
             },
             Self::Sts => Protocol::Query {
                 namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+            },
+            Self::Hallpass => Protocol::Query {
+                namespace: "urn:hallpass:2026-11-01",
             },
             Self::Ec2 => Protocol::Ec2 {
                 namespace: "http://ec2.amazonaws.com/doc/2016-11-15/",
@@ -125,6 +132,8 @@ pub(crate) struct Action {
 pub(crate) struct Outcome {
     pub(crate) answer: Answer,
     pub(crate) ops: Vec<Op>,
+    /// Whether the answer waits until every server shows it, and says so.
+    pub(crate) confirmed: bool,
 }
 
 impl Outcome {
@@ -135,6 +144,7 @@ impl Outcome {
                 made: vec![],
             },
             ops: vec![],
+            confirmed: false,
         })
     }
 
@@ -142,6 +152,7 @@ impl Outcome {
         Ok(Self {
             answer: Answer::default(),
             ops,
+            confirmed: false,
         })
     }
 
@@ -152,7 +163,14 @@ impl Outcome {
                 made: vec![],
             },
             ops,
+            confirmed: false,
         })
+    }
+
+    /// Every server has to show it before the answer is given.
+    pub(crate) fn confirmed(mut self) -> Self {
+        self.confirmed = true;
+        self
     }
 
     pub(crate) fn noting(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -258,7 +276,7 @@ pub(crate) fn with_resource_tags(mut action: ActionOn, tags: &[Tag]) -> ActionOn
 
 /// Every action known, in one list.
 pub(crate) fn find(service: Service, name: &str) -> Option<&'static Action> {
-    [iam::ACTIONS, sts::ACTIONS, ec2::ACTIONS]
+    [iam::ACTIONS, sts::ACTIONS, ec2::ACTIONS, control::ACTIONS]
         .into_iter()
         .flatten()
         .find(|action| action.service == service && action.name == name)

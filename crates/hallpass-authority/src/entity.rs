@@ -48,6 +48,20 @@ pub(crate) struct User {
     pub(crate) id: String,
     pub(crate) created: UnixSeconds,
     pub(crate) permissions: Permissions,
+    /// Sessions issued before this instant are refused.
+    #[serde(default)]
+    pub(crate) revoked_before: Option<UnixSeconds>,
+}
+
+/// A key whose sessions are refused, and those that came of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Revoked {
+    /// The key of a session, or a long-term key.
+    pub(crate) id: AccessKeyId,
+    /// What was issued before this instant; `None`: all of it.
+    pub(crate) before: Option<UnixSeconds>,
+    /// No session of it can live as long as this.
+    pub(crate) until: UnixSeconds,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -171,6 +185,44 @@ pub struct Instance {
     /// How its metadata service behaves.
     #[serde(default)]
     pub metadata_options: MetadataOptions,
+    /// Its sessions issued before this instant are refused.
+    #[serde(default)]
+    pub revoked_before: Option<UnixSeconds>,
+    /// How it is known as a machine of its own, once it has enrolled.
+    #[serde(default)]
+    pub node: Option<Node>,
+}
+
+/// A machine that has enrolled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// SHA-256 of its public key (subject public key info), in hex: it is the same in every certificate it gets.
+    pub key: String,
+    /// When it enrolled.
+    pub enrolled: UnixSeconds,
+    /// When its newest certificate ends.
+    pub not_after: UnixSeconds,
+}
+
+/// One generation of the certificate authority of the fleet's machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredAuthority {
+    /// Its own certificate, DER in base 64.
+    pub(crate) certificate: String,
+    /// Its private key (PKCS #8 in base 64), sealed.
+    pub(crate) sealed_key: String,
+    /// When it was made.
+    pub(crate) made: UnixSeconds,
+    /// Whether it signs what is new; the others are only believed.
+    pub(crate) is_current: bool,
+}
+
+/// A secret with which a machine may enrol as an instance, once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Enrolment {
+    pub(crate) instance: String,
+    /// The first instant at which it is no longer good.
+    pub(crate) until: UnixSeconds,
 }
 
 /// Tags with this prefix decide something, so whoever sets them must be allowed `ec2:ModifyInstanceAttribute` as well.

@@ -32,8 +32,7 @@ impl Authority {
     ) -> Result<Candidate, AuthenticationError> {
         match (id.kind(), token) {
             (Some(AccessKeyKind::Session), Some(token)) => {
-                let opened =
-                    hallpass_session::open(token, &self.env.keyring.verify, &self.env.keyring.epochs)?;
+                let opened = self.open_token(token)?;
                 self.candidate_of_session(&opened, id, now)
             }
             (Some(AccessKeyKind::Session), None) => Err(AuthenticationError::Token(
@@ -52,11 +51,8 @@ impl Authority {
     /// # Errors
     /// [`AuthenticationError::Invalid`].
     pub fn open_token(&self, token: &str) -> Result<OpenedSession, AuthenticationError> {
-        Ok(hallpass_session::open(
-            token,
-            &self.env.keyring.verify,
-            &self.env.keyring.epochs,
-        )?)
+        let keyring = self.env.keyring();
+        Ok(hallpass_session::open(token, &keyring.verify, &keyring.epochs)?)
     }
 
     fn candidate_of_key(&self, id: &AccessKeyId) -> Result<Candidate, AuthenticationError> {
@@ -71,9 +67,8 @@ impl Authority {
             .ok_or_else(|| invalid("no such account"))?;
         let secret = self
             .env
-            .keyring
-            .root
-            .open(id.as_str(), &key.sealed_secret)
+            .keyring()
+            .open_secret(id.as_str(), &key.sealed_secret)
             .map_err(|error| AuthenticationError::Invalid(error.to_string()))?;
         let (kind, principal, user_id) = match &key.user {
             None => (
@@ -177,14 +172,21 @@ impl Authority {
         let account = state
             .account(claims.account)
             .ok_or_else(|| revoked("the account is gone"))?;
+        if let Some(why) = state.revocation(claims) {
+            return Err(revoked(why));
+        }
         if let Some(instance) = &claims.instance {
             let running = state
                 .accounts
                 .values()
                 .find_map(|account| account.instances.get(&instance.id))
-                .is_some_and(|instance| instance.state == InstanceState::Running);
-            if !running {
-                return Err(revoked("the instance was terminated"));
+                .filter(|instance| instance.state == InstanceState::Running)
+                .ok_or_else(|| revoked("the instance was terminated"))?;
+            if running
+                .revoked_before
+                .is_some_and(|before| claims.issued_at < before)
+            {
+                return Err(revoked("the instance's older sessions were revoked"));
             }
         }
         match &claims.principal {
@@ -212,6 +214,12 @@ impl Authority {
                     .user;
                 if user.id != *user_id {
                     return Err(revoked("the user was deleted and made anew"));
+                }
+                if user
+                    .revoked_before
+                    .is_some_and(|before| claims.issued_at < before)
+                {
+                    return Err(revoked("the user's older sessions were revoked"));
                 }
             }
             SessionPrincipal::Root => {}
@@ -335,6 +343,8 @@ pub(crate) fn role_claims(
         role_id: role.role.id.clone(),
         session_name: session_name.to_owned(),
     };
+    // Revocations are to the second: what is issued after one, in that very second, is not what was revoked.
+    let now = role.role.revoked_before.map_or(now, |before| now.max(before));
     new_claims(env, account, principal, now, seconds)
 }
 
@@ -354,6 +364,7 @@ pub(crate) fn new_claims(
         expires_at: now.plus(seconds),
         chain_depth: 0,
         parent_access_key_id: None,
+        ancestors: vec![],
         source_identity: None,
         session_policies: vec![],
         session_policy_arns: vec![],
@@ -365,7 +376,8 @@ pub(crate) fn new_claims(
 }
 
 pub(crate) fn seal(env: &crate::authority::Environment, claims: &SessionClaims) -> Result<Secret, ApiError> {
-    hallpass_session::seal(claims, &env.keyring.mint, &env.keyring.epochs, &*env.entropy)
+    let keyring = env.keyring();
+    hallpass_session::seal(claims, &keyring.mint, &keyring.epochs, &*env.entropy)
         .map(Secret::new)
         .map_err(|error| match error {
             hallpass_session::SealError::TooLarge { percent } => ApiError::new(

@@ -1,8 +1,12 @@
 //! The whole state in memory, built from the store's keys and kept up with its events.
 
 use crate::account::{AccountState, compile_policy, compile_role, compile_user, policy_arn};
-use crate::entity::{AccessKey, Account, Instance, InstanceProfile, ManagedPolicy, Role, User};
-use hallpass_store::Op;
+use crate::entity::{
+    AccessKey, Account, Enrolment, Instance, InstanceProfile, ManagedPolicy, Revoked, Role, StoredAuthority,
+    User,
+};
+use hallpass_session::SessionClaims;
+use hallpass_store::{Listing, Op};
 use hallpass_types::{AccessKeyId, AccountId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +20,9 @@ pub(crate) const PREFIX: &str = "v1/";
 pub(crate) struct State {
     pub(crate) accounts: BTreeMap<AccountId, AccountState>,
     pub(crate) keys: HashMap<AccessKeyId, Arc<AccessKey>>,
+    pub(crate) revoked: HashMap<AccessKeyId, Revoked>,
+    /// Certificate authorities of the fleet's machines, by generation.
+    pub(crate) authorities: BTreeMap<u32, Arc<StoredAuthority>>,
     /// The revision each key was last written at, for conditional writes.
     pub(crate) revisions: HashMap<String, u64>,
 }
@@ -29,8 +36,41 @@ pub(crate) struct ApplyError {
 }
 
 impl State {
+    /// What a listing of everything shows.
+    pub(crate) fn of(listing: &Listing) -> Result<Self, ApplyError> {
+        let mut state = Self::default();
+        let ours = listing
+            .entries
+            .iter()
+            .filter(|entry| entry.key.starts_with(PREFIX));
+        // Accounts first: the other kinds live inside them.
+        let (accounts, others): (Vec<_>, Vec<_>) = ours.partition(|entry| entry.key.ends_with("/account/"));
+        for entry in accounts.into_iter().chain(others) {
+            state.apply(&entry.key, Some(&entry.value), entry.mod_revision)?;
+        }
+        Ok(state)
+    }
+
     pub(crate) fn account(&self, id: AccountId) -> Option<&AccountState> {
         self.accounts.get(&id)
+    }
+
+    /// Why a session is refused for what it rests on.
+    pub(crate) fn revocation(&self, claims: &SessionClaims) -> Option<&'static str> {
+        if self.revoked.is_empty() {
+            return None;
+        }
+        let refused = |id: &AccessKeyId| {
+            let revoked = self.revoked.get(id);
+            revoked.is_some_and(|revoked| revoked.before.is_none_or(|before| claims.issued_at < before))
+        };
+        if refused(&claims.access_key_id) {
+            return Some("the session was revoked");
+        }
+        let mut before = claims.lineage().skip(1);
+        before
+            .any(refused)
+            .then_some("the key it was made with was revoked")
     }
 
     /// The keys of a user, or of the account's root.
@@ -67,7 +107,19 @@ impl State {
         let (Some(account), Some(kind)) = (parts.next(), parts.next()) else {
             return Err(unknown());
         };
+        // That its account was written to is all the key says.
+        if kind == "write" || (account == "system" && kind != "ca") {
+            return Ok(());
+        }
         if account == "system" {
+            let generation = parts
+                .next()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(unknown)?;
+            match value {
+                Some(value) => self.authorities.insert(generation, Arc::new(decode(key, value)?)),
+                None => self.authorities.remove(&generation),
+            };
             return Ok(());
         }
         let account: AccountId = account.parse().map_err(|_| unknown())?;
@@ -91,6 +143,14 @@ impl State {
             match value {
                 Some(value) => self.keys.insert(id, Arc::new(decode::<AccessKey>(key, value)?)),
                 None => self.keys.remove(&id),
+            };
+            return Ok(());
+        }
+        if kind == "revoked" {
+            let id: AccessKeyId = name.parse().map_err(|_| unknown())?;
+            match value {
+                Some(value) => self.revoked.insert(id, decode::<Revoked>(key, value)?),
+                None => self.revoked.remove(&id),
             };
             return Ok(());
         }
@@ -119,6 +179,9 @@ impl State {
             }
             "profile" => {
                 replace::<InstanceProfile, _>(key, value, name, &mut state.profiles, |profile| profile)
+            }
+            "enrolment" => {
+                replace::<Enrolment, _>(key, value, name, &mut state.enrolments, |enrolment| enrolment)
             }
             "instance" => replace::<Instance, _>(key, value, name, &mut state.instances, |instance| instance),
             _ => Err(unknown()),

@@ -194,6 +194,7 @@ fn assume_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut claims = role_claims(ctx.env, account, &role, session_name, ctx.call.now, seconds);
     claims.chain_depth = parent.map_or(0, |parent| parent.chain_depth).saturating_add(1);
     claims.parent_access_key_id = ctx.call.caller.access_key_id.clone();
+    claims.ancestors = parent.map_or_else(Vec::new, |parent| parent.lineage().skip(1).cloned().collect());
     claims.source_identity = source_identity(ctx, parent)?;
     // A chained session is as bound as the one it came from.
     claims.binding = parent.and_then(|parent| parent.binding.clone());

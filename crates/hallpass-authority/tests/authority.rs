@@ -41,10 +41,9 @@ async fn open(store: Arc<dyn Store>) -> Authority {
         private_ip: "127.0.0.1".into(),
         networks: vec!["127.0.0.0/8".parse().unwrap()],
     };
-    let root = RootKey::from_bytes(&[3; 32]).unwrap();
     Authority::open(
         store,
-        root,
+        Box::new(|| vec![[3; 32]]),
         "eu-central-1",
         machine,
         Arc::new(Seeded(AtomicU64::new(5))),
@@ -806,14 +805,13 @@ async fn the_wrong_root_key_opens_nothing_and_no_long_term_secret_is_stored_in_c
     let raw = std::fs::read(&path).unwrap();
     let secret = made.secret.expose().as_bytes();
     assert!(!raw.windows(secret.len()).any(|window| window == secret));
-    let wrong = RootKey::from_bytes(&[4; 32]).unwrap();
     let machine = Machine {
         private_ip: String::new(),
         networks: vec![],
     };
     let opened = Authority::open(
         store,
-        wrong,
+        Box::new(|| vec![[4; 32]]),
         "eu-central-1",
         machine,
         Arc::new(Seeded(AtomicU64::new(5))),

@@ -19,7 +19,7 @@ use hallpass_agent::{
     SystemEntropy,
 };
 use hallpass_audit::AuditLog;
-use hallpass_authority::{Authority, Machine, RootKey};
+use hallpass_authority::{Authority, Machine};
 use hallpass_directory::Directory;
 use hallpass_gateway::api::TableKeys;
 use hallpass_gateway::{Gateway, GatewayConfig};
@@ -118,10 +118,9 @@ impl System {
             private_ip: private_ip.to_string(),
             networks: networks.clone(),
         };
-        let root = RootKey::from_bytes(&root).map_err(|error| failed(&error))?;
         let authority = Authority::open(
             Arc::clone(&store),
-            root,
+            Box::new(move || vec![root]),
             &options.region,
             machine,
             Arc::clone(&entropy),

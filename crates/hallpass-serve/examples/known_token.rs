@@ -9,7 +9,7 @@
 
 use hallpass_access::Permit;
 use hallpass_agent::SystemEntropy;
-use hallpass_authority::{Authority, Call, Machine, RootKey, Service};
+use hallpass_authority::{Authority, Call, Machine, Service};
 use hallpass_gateway::KeyLookup as _;
 use hallpass_serve::Keys;
 use hallpass_store::MemoryStore;
@@ -28,9 +28,15 @@ async fn main() {
         private_ip: "127.0.0.1".to_owned(),
         networks: vec![],
     };
-    let root = RootKey::from_bytes(&[3; 32]).unwrap();
     let store = Arc::new(MemoryStore::default());
-    let authority = Authority::open(store, root, "eu-central-1", machine, Arc::new(SystemEntropy)).await;
+    let authority = Authority::open(
+        store,
+        Box::new(|| vec![[3; 32]]),
+        "eu-central-1",
+        machine,
+        Arc::new(SystemEntropy),
+    )
+    .await;
     let authority = Arc::new(authority.unwrap());
     let made = authority.bootstrap(NOW).await.unwrap();
     let admin = authority

@@ -71,6 +71,9 @@ pub struct SessionClaims {
     /// The access key that asked for this session, for tracing across chains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_access_key_id: Option<AccessKeyId>,
+    /// The keys before the parent, the first one first: whichever of them is revoked takes this session with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<AccessKeyId>,
     /// Who is answerable, unchangeable down the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_identity: Option<String>,
@@ -95,6 +98,13 @@ pub struct SessionClaims {
 }
 
 impl SessionClaims {
+    /// Every key this session rests on, itself first.
+    pub fn lineage(&self) -> impl Iterator<Item = &AccessKeyId> {
+        std::iter::once(&self.access_key_id)
+            .chain(&self.parent_access_key_id)
+            .chain(&self.ancestors)
+    }
+
     /// The ARN requests made with this session carry.
     #[must_use]
     pub fn arn(&self) -> String {

@@ -86,16 +86,17 @@ impl fmt::Debug for EpochKey {
     }
 }
 
-/// All epoch keys that may still open a token, the newest sealing.
+/// All epoch keys that may still open a token, one of them sealing: the newest, unless another is named.
 ///
-/// A key stays for reading as long as a token sealed with it can live, then is dropped.
+/// A key is known everywhere before it seals, and stays for reading as long as a token sealed with it can live.
 #[derive(Debug, Default)]
 pub struct EpochKeys {
     by_epoch: BTreeMap<u32, EpochKey>,
+    sealing: Option<u32>,
 }
 
 impl EpochKeys {
-    /// Adds the key of `epoch`; the highest epoch present seals.
+    /// Adds the key of `epoch`.
     ///
     /// # Errors
     /// [`KeyError`] when the bytes are refused.
@@ -111,8 +112,16 @@ impl EpochKeys {
         self.by_epoch.remove(&epoch);
     }
 
-    pub(crate) fn newest(&self) -> Option<(u32, &EpochKey)> {
-        self.by_epoch.last_key_value().map(|(epoch, key)| (*epoch, key))
+    /// Seals with the key of `epoch` from now on, though newer ones may be known.
+    pub fn seal_with(&mut self, epoch: u32) {
+        self.sealing = Some(epoch);
+    }
+
+    pub(crate) fn sealing(&self) -> Option<(u32, &EpochKey)> {
+        match self.sealing {
+            Some(epoch) => self.get(epoch).map(|key| (epoch, key)),
+            None => self.by_epoch.last_key_value().map(|(epoch, key)| (*epoch, key)),
+        }
     }
 
     pub(crate) fn get(&self, epoch: u32) -> Option<&EpochKey> {

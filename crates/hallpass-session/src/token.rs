@@ -94,7 +94,7 @@ pub fn seal(
     epochs: &EpochKeys,
     entropy: &dyn Entropy,
 ) -> Result<String, SealError> {
-    let (epoch, key) = epochs.newest().ok_or(SealError::NoEpochKey)?;
+    let (epoch, key) = epochs.sealing().ok_or(SealError::NoEpochKey)?;
     let json = serde_json::to_vec(claims).map_err(|_| SealError::Failed)?;
     let mut body = mint.sign(&[SIGNING_CONTEXT, &json].concat());
     body.extend_from_slice(&json);
@@ -119,11 +119,11 @@ pub fn seal(
     Ok(text)
 }
 
-/// Decrypts a session token and verifies the authority's signature in it.
+/// Decrypts a session token and verifies the authority's signature in it, with whichever of its keys made it.
 ///
 /// # Errors
 /// [`OpenError`]; never says what was inside.
-pub fn open(token: &str, verify: &VerifyKey, epochs: &EpochKeys) -> Result<OpenedSession, OpenError> {
+pub fn open(token: &str, verify: &[VerifyKey], epochs: &EpochKeys) -> Result<OpenedSession, OpenError> {
     if token.len() > SESSION_TOKEN_BYTES_MAX {
         return Err(OpenError::Malformed);
     }
@@ -145,7 +145,8 @@ pub fn open(token: &str, verify: &VerifyKey, epochs: &EpochKeys) -> Result<Opene
     let (signature, json) = body
         .split_at_checked(SIGNATURE_BYTES)
         .ok_or(OpenError::NotGenuine)?;
-    if !verify.verify(&[SIGNING_CONTEXT, json].concat(), signature) {
+    let signed = [SIGNING_CONTEXT, json].concat();
+    if !verify.iter().any(|key| key.verify(&signed, signature)) {
         return Err(OpenError::NotGenuine);
     }
     let claims = serde_json::from_slice(json).map_err(|_| OpenError::Malformed)?;

@@ -3,10 +3,12 @@
 //! [`RedbStore`] keeps it in one file on one machine; [`MemoryStore`] keeps it nowhere and fails on demand, for tests.
 //! Whatever `commit` has answered is on disk: `kill -9` or a power cut after it loses nothing.
 
+mod follow;
 mod hub;
 mod memory;
 mod redb_store;
 
+pub use follow::{Progress, View, follow};
 pub use hub::{Batch, Watch};
 pub use memory::MemoryStore;
 pub use redb_store::RedbStore;

@@ -145,6 +145,8 @@ pub(super) fn run(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             client_token: client_token.clone(),
             tags: launch_tags(ctx).unwrap_or_default(),
             metadata_options: metadata_options(ctx, "MetadataOptions.", MetadataOptions::default()),
+            revoked_before: None,
+            node: None,
         })
         .collect();
     let ops = launched

@@ -61,6 +61,7 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         return Err(ApiError::exists(format!("User with name {name} already exists.")));
     }
     let user = User {
+        revoked_before: None,
         name: name.to_owned(),
         path: names::path(&ctx.call.params)?,
         id: unique_id(IdKind::User, &*ctx.env.entropy),

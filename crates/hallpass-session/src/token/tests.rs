@@ -46,6 +46,7 @@ fn claims(entropy: &Seeded) -> SessionClaims {
         expires_at: UnixSeconds(4_600),
         chain_depth: 0,
         parent_access_key_id: None,
+        ancestors: vec![],
         source_identity: None,
         session_policies: vec![],
         session_policy_arns: vec![],
@@ -61,7 +62,7 @@ fn what_was_sealed_is_opened_by_its_own_access_key_until_it_expires() {
     let f = fixture();
     let claims = claims(&f.entropy);
     let token = seal(&claims, &f.mint, &f.epochs, &f.entropy).unwrap();
-    let opened = open(&token, &f.mint.verify_key(), &f.epochs).unwrap();
+    let opened = open(&token, &[f.mint.verify_key()], &f.epochs).unwrap();
     assert_eq!(
         opened.current(&claims.access_key_id, UnixSeconds(4_599)),
         Ok(&claims)
@@ -86,7 +87,7 @@ fn a_token_with_any_bit_changed_does_not_open() {
         let mut changed = bytes.clone();
         changed[index] ^= 1;
         assert!(
-            open(&STANDARD.encode(changed), &f.mint.verify_key(), &f.epochs).is_err(),
+            open(&STANDARD.encode(changed), &[f.mint.verify_key()], &f.epochs).is_err(),
             "byte {index}"
         );
     }
@@ -94,7 +95,7 @@ fn a_token_with_any_bit_changed_does_not_open() {
         assert!(
             open(
                 &STANDARD.encode(&bytes[..length]),
-                &f.mint.verify_key(),
+                &[f.mint.verify_key()],
                 &f.epochs
             )
             .is_err()
@@ -109,7 +110,7 @@ fn a_gateway_that_holds_the_epoch_key_cannot_mint() {
     let own = MintKey::from_seed(&[1; 32]).unwrap();
     let forged = seal(&claims(&f.entropy), &own, &f.epochs, &f.entropy).unwrap();
     assert_eq!(
-        open(&forged, &f.mint.verify_key(), &f.epochs).unwrap_err(),
+        open(&forged, &[f.mint.verify_key()], &f.epochs).unwrap_err(),
         OpenError::NotGenuine
     );
 }
@@ -120,13 +121,13 @@ fn old_epochs_open_until_dropped_and_the_newest_seals() {
     let old = seal(&claims(&f.entropy), &f.mint, &f.epochs, &f.entropy).unwrap();
     f.epochs.insert(8, [8; 32]).unwrap();
     let new = seal(&claims(&f.entropy), &f.mint, &f.epochs, &f.entropy).unwrap();
-    assert!(open(&old, &f.mint.verify_key(), &f.epochs).is_ok());
+    assert!(open(&old, &[f.mint.verify_key()], &f.epochs).is_ok());
     f.epochs.remove(7);
     assert_eq!(
-        open(&old, &f.mint.verify_key(), &f.epochs).unwrap_err(),
+        open(&old, &[f.mint.verify_key()], &f.epochs).unwrap_err(),
         OpenError::UnknownEpoch
     );
-    assert!(open(&new, &f.mint.verify_key(), &f.epochs).is_ok());
+    assert!(open(&new, &[f.mint.verify_key()], &f.epochs).is_ok());
 }
 
 #[test]
@@ -146,7 +147,7 @@ fn neither_claims_nor_opened_sessions_show_the_secret() {
     let f = fixture();
     let claims = claims(&f.entropy);
     let token = seal(&claims, &f.mint, &f.epochs, &f.entropy).unwrap();
-    let opened = open(&token, &f.mint.verify_key(), &f.epochs).unwrap();
+    let opened = open(&token, &[f.mint.verify_key()], &f.epochs).unwrap();
     let shown = format!("{claims:?} {opened:?} {:?} {:?}", f.mint, f.epochs);
     assert!(!shown.contains(claims.secret.expose()), "{shown}");
 }
@@ -161,6 +162,6 @@ fn foreign_texts_never_open() {
         "é",
         &"A".repeat(SESSION_TOKEN_BYTES_MAX + 4),
     ] {
-        assert!(open(text, &f.mint.verify_key(), &f.epochs).is_err());
+        assert!(open(text, &[f.mint.verify_key()], &f.epochs).is_err());
     }
 }

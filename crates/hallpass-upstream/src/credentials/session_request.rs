@@ -169,6 +169,7 @@ mod tests {
             expires_at: UnixSeconds(1),
             chain_depth: 0,
             parent_access_key_id: None,
+            ancestors: vec![],
             source_identity: identity.map(str::to_owned),
             session_policies: vec![],
             session_policy_arns: vec![],

@@ -1,0 +1,45 @@
+//! What only Hallpass has: revocation, enrolment, rotation of keys. Called like IAM, with `hallpass` in the credential
+//! scope, and authorized as `hallpass:ACTION` by the same policies.
+
+mod enrol;
+mod keys;
+mod revoke;
+
+pub use enrol::{EnrolError, Enrolled};
+
+use crate::ApiError;
+use crate::call::{Action, Ctx, Requirement, Service};
+use hallpass_access::ActionOn;
+
+macro_rules! actions {
+    ($($name:literal => $requirement:expr, $run:expr;)*) => {
+        &[$(Action { service: Service::Hallpass, name: $name, requirement: $requirement, run: $run },)*]
+    };
+}
+
+pub(crate) const ACTIONS: &[Action] = actions! {
+    "RevokeSession" => revoke::session_requirement, revoke::session;
+    "RevokeAccessKey" => revoke::key_requirement, revoke::key;
+    "RevokeRole" => revoke::role_requirement, revoke::role;
+    "RevokeUser" => revoke::user_requirement, revoke::user;
+    "RevokeInstance" => revoke::instance_requirement, revoke::instance;
+    "CreateEnrolment" => enrol::requirement, enrol::create;
+    "DescribeKeys" => everywhere, keys::describe;
+    "AddKey" => everywhere, keys::add;
+    "UseKey" => everywhere, keys::use_it;
+    "RetireKeys" => everywhere, keys::retire;
+    "ResealSecrets" => everywhere, keys::reseal;
+    "ResealKeyring" => everywhere, keys::reseal_keyring;
+};
+
+/// For what concerns no single resource.
+fn everywhere(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
+    on(ctx, "*")
+}
+
+fn on(ctx: &Ctx<'_>, resource: &str) -> Result<Requirement, ApiError> {
+    Ok(Requirement::Actions(vec![ActionOn::new(
+        format!("hallpass:{}", ctx.call.action),
+        resource,
+    )]))
+}
