@@ -50,6 +50,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["types", "secret", "wire", "session", "policy", "access", "store"],
     ),
     (
+        "hallpass-fleet",
+        &["types", "secret", "store", "credentials", "agent", "authority"],
+    ),
+    (
         "hallpass-gateway",
         &[
             "types", "secret", "wire", "session", "sigv4", "policy", "access", "resource", "s3route",
@@ -73,8 +77,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "audit",
             "agent",
             "authority",
+            "fleet",
             "gateway",
             "imds",
+            "store",
             "caller",
         ],
     ),

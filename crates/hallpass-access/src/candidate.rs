@@ -30,6 +30,9 @@ pub enum AuthenticationError {
     /// The session, its role or its instance was revoked.
     #[error("the session was revoked ({0})")]
     Revoked(String),
+    /// Whether the session still stands cannot be said: this server has lost the fleet's store for too long.
+    #[error("this server cannot say whether the session still stands ({0})")]
+    Stale(String),
 }
 
 impl From<OpenError> for AuthenticationError {

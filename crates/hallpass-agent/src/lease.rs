@@ -182,9 +182,11 @@ impl Leases {
         }
     }
 
-    /// Forgets the leases of every role not in `roles`, at once.
-    pub(crate) fn keep_only(&self, roles: &[String]) {
-        lock(&self.slots).retain(|session, _| roles.contains(&session.role));
+    /// Forgets the leases of every role not in `roles`, and those whose key is in `revoked`, at once.
+    pub(crate) fn keep_only(&self, roles: &[String], revoked: &[String]) {
+        lock(&self.slots).retain(|session, slot| {
+            roles.contains(&session.role) && !revoked.iter().any(|key| lock(&slot.state).holds(key))
+        });
     }
 
     /// Whether `uid` is known to have got the key of the lease of `session` before.

@@ -112,7 +112,7 @@ async fn ask(
     state.asked = Some(Instant::now());
     match answer {
         Ok(machine) => {
-            leases.keep_only(&unchanged(&machine, state.snapshot.as_deref()));
+            leases.keep_only(&unchanged(&machine, state.snapshot.as_deref()), &machine.revoked);
             let same = state
                 .snapshot
                 .as_ref()
@@ -125,7 +125,7 @@ async fn ask(
         }
         Err(error) => {
             if matches!(error, SourceError::Refused(_)) {
-                leases.keep_only(&[]);
+                leases.keep_only(&[], &[]);
                 state.snapshot = None;
             }
             if state.error.as_ref() != Some(&error) {
@@ -136,7 +136,7 @@ async fn ask(
     }
 }
 
-/// The roles whose leases are still worth something: given still, and not made anew meanwhile.
+/// The roles whose leases are still worth something: given still, and neither made anew nor revoked meanwhile.
 fn unchanged(machine: &Machine, known: Option<&Snapshot>) -> Vec<String> {
     let before = |role: &String| known.and_then(|known| known.machine.role_ids.get(role));
     let is_same = |role: &&String| before(role).is_none_or(|id| machine.role_ids.get(*role) == Some(id));

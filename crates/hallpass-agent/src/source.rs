@@ -103,10 +103,13 @@ pub struct Machine {
     pub profile_id: Option<String>,
     /// The roles of the profile. A rule can give no other.
     pub roles: Vec<String>,
-    /// Unique ids of those roles, where the source knows them. A role made anew under its old name has another, and
-    /// credentials of the old one are worth nothing.
+    /// What tells one time of a role from another, where the source knows it. A role made anew under its old name has
+    /// another, and so has one whose sessions were revoked: credentials of before are worth nothing.
     #[serde(default)]
     pub role_ids: BTreeMap<String, String>,
+    /// Access key ids of sessions that were revoked one by one: a lease among them is worth nothing.
+    #[serde(default)]
+    pub revoked: Vec<String>,
     /// User data, shown to everyone on the machine.
     pub user_data: Option<Vec<u8>>,
     /// Tags, shown only if present: set when the instance's options allow tags in metadata.
@@ -148,6 +151,7 @@ impl Machine {
             profile_id: None,
             roles: Vec::new(),
             role_ids: BTreeMap::new(),
+            revoked: Vec::new(),
             user_data: None,
             tags: None,
             v1_allowed: false,

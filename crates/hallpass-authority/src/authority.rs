@@ -18,6 +18,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 pub(crate) const KEYRING_KEY: &str = "v1/system/keyring";
+const FIRST_ACCOUNT_KEY: &str = "v1/system/first-account";
 /// A write that finds the state changed under it starts over, this many times.
 const CONFLICT_RETRIES_MAX: usize = 50;
 /// For a write of ours to come back from a store that others write to as well.
@@ -208,6 +209,8 @@ impl Authority {
         let (key_op, access_key_id, secret) = self.new_access_key(account, Some("admin"), now)?;
         let account_key = key(account, "account", "");
         let ops = vec![
+            // Of several servers that start at once on an empty store, one makes the account.
+            Op::Put(FIRST_ACCOUNT_KEY.to_owned(), account.to_string().into()),
             put(
                 account_key,
                 &Account {

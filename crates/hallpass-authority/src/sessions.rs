@@ -18,6 +18,9 @@ use hallpass_session::{
 use hallpass_types::{AccessKeyId, AccessKeyKind, AccountId, UnixSeconds};
 use std::sync::Arc;
 
+/// Revoked sessions an agent is told of; one it holds a lease of is among the newest when it is revoked.
+const REVOKED_TOLD_MAX: usize = 200;
+
 impl Authority {
     /// The caller and secret behind a key, as they stand now: deactivated keys, deleted or recreated principals,
     /// revoked sessions and terminated instances have none.
@@ -320,12 +323,30 @@ impl Authority {
         })?
     }
 
-    /// The unique id of a role: another one after the role was deleted and made anew.
+    /// What changes whenever an instance's sessions of a role become worthless: the role was made anew, or its sessions
+    /// or the instance's were revoked.
     #[must_use]
-    pub fn role_id(&self, account: AccountId, role: &str) -> Option<String> {
-        self.with_account(account, |_, state| {
-            state.role(role).map(|role| role.role.id.clone())
+    pub fn role_generation(&self, instance: &Instance, role: &str) -> Option<String> {
+        self.with_account(instance.account, |_, state| {
+            let role = &state.role(role)?.role;
+            let revoked = role.revoked_before.max(instance.revoked_before);
+            Some(revoked.map_or_else(|| role.id.clone(), |before| format!("{}/{}", role.id, before.0)))
         })?
+    }
+
+    /// The newest keys of sessions of an account that were revoked one by one.
+    #[must_use]
+    pub fn revoked_sessions(&self, account: AccountId) -> Vec<String> {
+        let state = self.read();
+        let ours = state.revoked.values().filter(|revoked| {
+            revoked.id.account() == Some(account) && revoked.id.kind() == Some(AccessKeyKind::Session)
+        });
+        let mut ours: Vec<_> = ours
+            .map(|revoked| (revoked.until, revoked.id.to_string()))
+            .collect();
+        ours.sort_unstable_by(|left, right| right.cmp(left));
+        ours.truncate(REVOKED_TOLD_MAX);
+        ours.into_iter().map(|(_, id)| id).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod enrol;
 mod explain;
 mod passed;
 mod redirect;
@@ -18,8 +19,10 @@ const CONFIG_PATH: &str = "/etc/hallpass/agent.toml";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgentCommand {
-    /// Give this machine's processes their roles, with AWS itself as the source
+    /// Give this machine's processes their roles, with AWS itself or a fleet of ours as the source
     Run(ConfigArgs),
+    /// Become the instance that `hallpass enrol` made for this machine
+    Enrol(enrol::EnrolArgs),
     /// Look for mistakes in a rules file. Exits 0 if there are none, 1 if there are
     Check(check::CheckArgs),
     /// Which rule a process or connection matches, and why the others do not
@@ -44,6 +47,7 @@ pub(crate) struct ConfigArgs {
 pub(crate) async fn run(command: AgentCommand, printer: &Printer) -> Result<u8, CliError> {
     match command {
         AgentCommand::Run(options) => run::run(&options.config, printer).await,
+        AgentCommand::Enrol(options) => enrol::run(&options, printer).await,
         AgentCommand::Check(options) => check::run(&options, printer),
         AgentCommand::Explain(options) => explain::run(&options, printer).await,
         AgentCommand::Redirect { command } => redirect::run(&command, printer),

@@ -17,6 +17,14 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// The whole system on this machine: IAM, STS, metadata and S3
     Dev(DevArgs),
+    /// The authority and the gateway for other machines, alone or one of several on etcd
+    Server(ConfigOption),
+    /// Take back a session, or all of a role, an instance, a key, a user; every server confirms
+    Revoke(crate::revoke::RevokeArgs),
+    /// Make a machine an instance: launches one and prints the secret its agent enrols with
+    Enrol(crate::enrol::EnrolArgs),
+    /// The keys of the authority: their age, rotation
+    Keys(crate::keys::KeysArgs),
     /// The whole story in a few seconds, against a throw-away system
     Demo(DemoArgs),
     /// Run a command with a role
@@ -93,6 +101,13 @@ pub(crate) struct DevArgs {
     /// The region served; AWS's own clients presign with version 4 in the default one
     #[arg(long, default_value = "eu-central-1")]
     pub(crate) region: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigOption {
+    /// The server's configuration
+    #[arg(long, value_name = "FILE", default_value = "/etc/hallpass/server.toml")]
+    pub(crate) config: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

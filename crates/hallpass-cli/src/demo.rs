@@ -78,7 +78,7 @@ pub(crate) async fn run(options: DemoArgs, printer: &Printer) -> Result<u8, CliE
     let started = Instant::now();
     let system = start()?;
     let admin = Credentials::from_file(&system.ready.admin_credentials)?;
-    let client = SignedClient::new(&system.ready.api, &system.ready.region, None);
+    let client = SignedClient::new(&system.ready.api, &system.ready.region, None)?;
     printer.say(&format!(
         "A throw-away hallpass runs at {} (account {}).",
         system.ready.api, system.ready.account
@@ -389,7 +389,7 @@ impl Demo<'_> {
             &self.system.ready.api,
             &self.system.ready.region,
             Some(IpAddr::V4(from)),
-        );
+        )?;
         let answer = thief.s3(credentials, "GET", OBJECT, "").await?;
         expect(
             "stolen",

@@ -2,7 +2,7 @@
 
 mod endpoints;
 mod network;
-mod upstreams;
+pub(crate) mod upstreams;
 
 use crate::args::DevArgs;
 use crate::data_dir::{DataDir, default_path, write_atomically, write_private};
@@ -169,6 +169,7 @@ impl System {
             audit: Arc::clone(&audit),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
+            freshness: None,
         }));
         let (stop, stopped) = Shutdown::new();
         let make_agent = {
@@ -330,12 +331,15 @@ pub(crate) fn link_local_listener(
 }
 
 fn gateway_config(options: &DevArgs, data: &DataDir) -> Result<GatewayConfig, CliError> {
-    let path = match &options.config {
-        Some(path) => path.clone(),
-        None if data.file("hallpass.toml").exists() => data.file("hallpass.toml"),
-        None => return Ok(GatewayConfig::default()),
-    };
-    let text = std::fs::read_to_string(&path)
+    match &options.config {
+        Some(path) => gateway_config_at(path),
+        None if data.file("hallpass.toml").exists() => gateway_config_at(&data.file("hallpass.toml")),
+        None => Ok(GatewayConfig::default()),
+    }
+}
+
+pub(crate) fn gateway_config_at(path: &Path) -> Result<GatewayConfig, CliError> {
+    let text = std::fs::read_to_string(path)
         .map_err(|error| CliError::failed(format!("cannot read `{}`: {error}", path.display())))?;
     GatewayConfig::parse(&text).map_err(|error| CliError::failed(format!("`{}`: {error}", path.display())))
 }

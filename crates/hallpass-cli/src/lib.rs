@@ -1,6 +1,7 @@
 //! Every command of `hallpass`. Data goes to stdout, words to stderr; 0 is yes or done, 1 is no, 2 is could not
 //! answer; `run` gives its command's own exit code.
 
+mod admin;
 mod agent;
 mod args;
 mod audit;
@@ -9,14 +10,18 @@ mod data_dir;
 mod demo;
 mod dev;
 mod doctor;
+mod enrol;
 mod env;
 mod error;
 mod files;
+mod keys;
 mod policy;
 mod printer;
+mod revoke;
 mod run;
 mod running;
 mod seed;
+mod server;
 mod signals;
 mod signed_client;
 mod status;
@@ -65,6 +70,10 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 async fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
     match args.command {
         Command::Dev(options) => dev::run(options, printer).await,
+        Command::Server(options) => server::run(options, printer).await,
+        Command::Revoke(options) => revoke::run(options, printer).await,
+        Command::Enrol(options) => enrol::run(options, printer).await,
+        Command::Keys(options) => keys::run(options, printer).await,
         Command::Demo(options) => demo::run(options, printer).await,
         Command::Run(options) => run::run(options, printer).await,
         Command::Env(options) => env::run(&options, printer),

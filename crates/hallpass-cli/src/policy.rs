@@ -8,7 +8,6 @@ mod compare;
 mod explain;
 mod glob;
 mod options;
-mod server;
 mod suggest;
 mod what_can;
 mod who_can;

@@ -36,6 +36,24 @@ pub(crate) struct Ready {
     pub(crate) pid: u32,
 }
 
+/// What of it any server says, a whole system's included.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ApiReady {
+    /// Every API.
+    pub(crate) api: String,
+    /// The first account.
+    pub(crate) account: String,
+    /// The region.
+    pub(crate) region: String,
+    /// A credentials file in AWS's form with the profile `admin`.
+    pub(crate) admin_credentials: PathBuf,
+    /// Where agents ask, if they can.
+    #[serde(default)]
+    pub(crate) control: Option<String>,
+    /// The process.
+    pub(crate) pid: u32,
+}
+
 /// What a running agent says of itself; of a whole system, the part of it that is the agent's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AgentReady {
@@ -96,6 +114,16 @@ pub(crate) fn find(location: &Location) -> Result<Ready, CliError> {
     } else {
         Err(not_running())
     }
+}
+
+/// The API of the system or server that runs on the data directory.
+pub(crate) fn find_api(location: &Location) -> Result<ApiReady, CliError> {
+    let folder = data_path(location)?;
+    let ready = read::<ApiReady>(&folder.join(READY_NAME))?.filter(|ready| is_alive(ready.pid));
+    ready.ok_or_else(|| {
+        CliError::failed(format!("no hallpass runs on `{}`", folder.display()))
+            .hint("start one with `hallpass dev` or `hallpass server`, or say which with --data DIR")
+    })
 }
 
 /// The agent to ask: that of the system on the data directory, or one that runs by itself, with DIR its `run_dir`; if

@@ -22,6 +22,18 @@ impl Signals {
         })
     }
 
+    /// Returns at Ctrl-C or SIGTERM.
+    pub(crate) async fn until_told_to_stop(mut self) {
+        loop {
+            tokio::select! {
+                // There is nothing to read again: certificates are, whenever they change.
+                _ = self.hangup.recv() => {}
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+            }
+        }
+    }
+
     /// Returns at Ctrl-C or SIGTERM; until then, SIGHUP takes the rules over at once.
     pub(crate) async fn until_stopped(&mut self, rules: &RulesFile, printer: &Printer) {
         loop {

@@ -6,6 +6,7 @@ use hallpass_secret::Secret;
 use hallpass_sigv4::{PayloadMode, RequestView, Scope, SigningCredentials, sign};
 use hallpass_types::{Clock as _, UnixSeconds};
 use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -33,21 +34,25 @@ impl Answer {
 
 /// Sends requests to one server, from one address if said so.
 pub(crate) struct SignedClient {
-    http: Client<HttpConnector, Full<Bytes>>,
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     api: String,
     region: String,
 }
 
 impl SignedClient {
-    pub(crate) fn new(api: &str, region: &str, from: Option<IpAddr>) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_local_address(from);
+    /// Over https, the server's certificate must be of the system's roots, or of `AWS_CA_BUNDLE`'s, as for AWS's own
+    /// clients.
+    pub(crate) fn new(api: &str, region: &str, from: Option<IpAddr>) -> Result<Self, CliError> {
+        let bundle = std::env::var_os("AWS_CA_BUNDLE").map(std::path::PathBuf::from);
+        let connector =
+            hallpass_credentials::connector_from(api.starts_with("https:"), bundle.as_deref(), from)
+                .map_err(|error| CliError::failed(error.to_string()))?;
         let http = Client::builder(TokioExecutor::new()).build(connector);
-        Self {
+        Ok(Self {
             http,
             api: api.trim_end_matches('/').to_owned(),
             region: region.to_owned(),
-        }
+        })
     }
 
     /// A request as it is, to any URL.

@@ -4,6 +4,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,19 @@ pub fn connector(
     https: bool,
     ca_file: Option<&Path>,
 ) -> Result<HttpsConnector<HttpConnector>, EndpointError> {
-    connector_of(Version::Http1, https, ca_file)
+    connector_of(Version::Http1, https, ca_file, None)
+}
+
+/// [`connector`] that connects from this address.
+///
+/// # Errors
+/// As [`connector`].
+pub fn connector_from(
+    https: bool,
+    ca_file: Option<&Path>,
+    from: Option<IpAddr>,
+) -> Result<HttpsConnector<HttpConnector>, EndpointError> {
+    connector_of(Version::Http1, https, ca_file, from)
 }
 
 /// [`connector`] for HTTP/2 and nothing else.
@@ -38,17 +51,19 @@ pub fn http2_connector(
     https: bool,
     ca_file: Option<&Path>,
 ) -> Result<HttpsConnector<HttpConnector>, EndpointError> {
-    connector_of(Version::Http2, https, ca_file)
+    connector_of(Version::Http2, https, ca_file, None)
 }
 
 fn connector_of(
     version: Version,
     https: bool,
     ca_file: Option<&Path>,
+    from: Option<IpAddr>,
 ) -> Result<HttpsConnector<HttpConnector>, EndpointError> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
+    http.set_local_address(from);
     http.set_connect_timeout(Some(CONNECT_TIMEOUT));
     let failed = |error: &dyn std::fmt::Display| EndpointError::Roots(error.to_string());
     let builder = hyper_rustls::HttpsConnectorBuilder::new();

@@ -21,7 +21,7 @@ mod source;
 mod sts;
 
 pub use client::read_token;
-pub use connector::{connector, http2_connector, jittered};
+pub use connector::{connector, connector_from, http2_connector, jittered};
 pub use endpoint::{Endpoint, EndpointError, Resolved};
 pub use error::{CredentialsError, FetchError, NoCredentials};
 pub use metadata::{MetadataService, MetadataSession};

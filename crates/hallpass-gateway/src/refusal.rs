@@ -173,6 +173,14 @@ impl From<AuthenticationError> for Refusal {
                 400,
                 "The session of the provided token has been revoked.",
             ),
+            AuthenticationError::Stale(_) => Self {
+                blame: Blame::Server,
+                ..Self::caller(
+                    "ServiceUnavailable",
+                    503,
+                    "This server has lost its store and cannot tell whether the credentials still stand.",
+                )
+            },
         };
         refusal.with_detail(error.to_string())
     }

@@ -1,6 +1,6 @@
 use crate::{PublicAccessBlock, is_public};
 use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
-use hallpass_store::{Op, Store, StoreError, Txn};
+use hallpass_store::{Batch, KeyValue, Listing, Op, Store, StoreError, Txn, View};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -44,27 +44,70 @@ struct Known {
     blocks: HashMap<String, PublicAccessBlock>,
 }
 
+impl Known {
+    fn of(entries: &[KeyValue]) -> Result<Self, String> {
+        let mut known = Self::default();
+        for entry in entries {
+            known.set(&entry.key, Some(&entry.value))?;
+        }
+        Ok(known)
+    }
+
+    /// Takes over one key; what is of no concern here is passed over.
+    fn set(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), String> {
+        if let Some(name) = key.strip_prefix(POLICIES) {
+            match value {
+                Some(value) => {
+                    let text = String::from_utf8_lossy(value).into_owned();
+                    let kept =
+                        compile(name, text).map_err(|why| format!("the policy kept for `{name}`: {why}"))?;
+                    self.policies.insert(name.to_owned(), Arc::new(kept));
+                }
+                None => {
+                    self.policies.remove(name);
+                }
+            }
+        } else if let Some(name) = key.strip_prefix(BLOCKS) {
+            match value {
+                Some(value) => {
+                    // What cannot be read blocks: the safe reading.
+                    let block = serde_json::from_slice(value).unwrap_or(PublicAccessBlock::ALL);
+                    self.blocks.insert(name.to_owned(), block);
+                }
+                None => {
+                    self.blocks.remove(name);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl View for ResourcePolicies {
+    fn reset(&self, listing: &Listing) -> Result<(), String> {
+        *self.write() = Known::of(&listing.entries)?;
+        Ok(())
+    }
+
+    fn apply(&self, batch: &Batch) {
+        for event in &batch.events {
+            if let Err(error) = self.write().set(&event.key, event.value.as_deref()) {
+                // Documents are parsed before they are written; the old one stands.
+                tracing::error!(error, "a change of a resource's policy cannot be read");
+            }
+        }
+    }
+}
+
 impl ResourcePolicies {
     /// Reads what the store holds.
     ///
     /// # Errors
     /// [`StoreError`]; one that says that a policy in the store is not one, since leaving it out could open a bucket.
     pub async fn open(store: Arc<dyn Store>) -> Result<Self, ResourcePolicyError> {
-        let mut known = Known::default();
-        for entry in store.list(POLICIES).await?.entries {
-            let name = entry.key.trim_start_matches(POLICIES).to_owned();
-            let text = String::from_utf8_lossy(&entry.value).into_owned();
-            let kept = compile(&name, text).map_err(|why| {
-                ResourcePolicyError::Malformed(format!("the policy kept for `{name}`: {why}"))
-            })?;
-            known.policies.insert(name, Arc::new(kept));
-        }
-        for entry in store.list(BLOCKS).await?.entries {
-            let name = entry.key.trim_start_matches(BLOCKS).to_owned();
-            // What cannot be read blocks: the safe reading.
-            let block = serde_json::from_slice(&entry.value).unwrap_or(PublicAccessBlock::ALL);
-            known.blocks.insert(name, block);
-        }
+        let mut entries = store.list(POLICIES).await?.entries;
+        entries.extend(store.list(BLOCKS).await?.entries);
+        let known = Known::of(&entries).map_err(ResourcePolicyError::Malformed)?;
         Ok(Self {
             store,
             known: RwLock::new(known),

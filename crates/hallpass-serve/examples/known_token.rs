@@ -57,7 +57,7 @@ async fn main() {
         rest.split_once('<').unwrap().0.to_owned()
     };
     let (id, token) = (text("AccessKeyId").parse().unwrap(), text("SessionToken"));
-    let keys = Keys::new(authority);
+    let keys = Keys::new(authority, None);
     let first = Instant::now();
     keys.candidate(&id, Some(&token), NOW).unwrap();
     println!("first: {:.1} µs", first.elapsed().as_secs_f64() * 1e6);

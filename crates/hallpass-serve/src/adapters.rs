@@ -6,6 +6,7 @@ use hallpass_agent::{
 };
 use hallpass_audit::{AuditLog, Durability, EventKind, Identity, Record};
 use hallpass_authority::{Authority, InstanceSessionError, InstanceSessionRequest};
+use hallpass_fleet::{NewSession, SessionLog};
 use hallpass_session::Tag;
 use hallpass_types::{Clock, Entropy};
 use serde_json::{Map, json};
@@ -46,9 +47,10 @@ impl InstanceSource {
             Some((arn, id, roles)) => (Some(arn), Some(id), roles),
             None => (None, None, vec![]),
         };
-        let id_of = |role: &String| Some((role.clone(), self.authority.role_id(instance.account, role)?));
+        let id_of = |role: &String| Some((role.clone(), self.authority.role_generation(&instance, role)?));
         Ok(Machine {
             role_ids: roles.iter().filter_map(id_of).collect(),
+            revoked: self.authority.revoked_sessions(instance.account),
             image_id: instance.image_id.clone(),
             instance_type: instance.instance_type.clone(),
             reservation_id: Some(instance.reservation_id.clone()),
@@ -238,6 +240,78 @@ impl AuditSink for AgentAudit {
             let record = self.to_record(event);
             self.log
                 .append(&record, durability)
+                .await
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        })
+    }
+}
+
+/// Sessions minted for the agents of other machines, as CloudTrail has them: EC2 assuming the role for an instance. Which
+/// process got one is in its agent's log, by the same key.
+pub struct MintAudit {
+    log: Arc<AuditLog>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    region: String,
+}
+
+impl MintAudit {
+    /// In this log.
+    #[must_use]
+    pub fn new(log: Arc<AuditLog>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, region: &str) -> Self {
+        Self {
+            log,
+            clock,
+            entropy,
+            region: region.to_owned(),
+        }
+    }
+}
+
+impl SessionLog for MintAudit {
+    fn record(&self, session: NewSession) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let account = session.instance.account.to_string();
+            let role_arn = format!("arn:aws:iam::{account}:role/{}", session.role);
+            let (made, refused) = match session.outcome {
+                Ok(key) => (json!({ "credentials": { "accessKeyId": key } }), None),
+                Err(why) => (serde_json::Value::Null, Some(why)),
+            };
+            let mut detail = Map::new();
+            detail.insert("instance".to_owned(), json!(session.instance.id));
+            let decision = if refused.is_some() { "refused" } else { "issued" };
+            detail.insert("decision".to_owned(), json!(decision));
+            if let Some(reason) = &refused {
+                detail.insert("reason".to_owned(), json!(reason));
+            }
+            let record = Record {
+                time: self.clock.now(),
+                kind: EventKind::Service,
+                source: "sts.amazonaws.com".to_owned(),
+                name: "AssumeRole".to_owned(),
+                region: self.region.clone(),
+                source_ip: session.peer.to_string(),
+                user_agent: None,
+                identity: Identity {
+                    kind: "AWSService".to_owned(),
+                    invoked_by: Some("ec2.amazonaws.com".to_owned()),
+                    ..Identity::default()
+                },
+                error_code: refused.as_ref().map(|_| "AccessDenied".to_owned()),
+                error_message: refused,
+                request_parameters: json!({ "roleArn": role_arn, "roleSessionName": session.instance.id }),
+                response_elements: made,
+                resources: vec![role_arn],
+                read_only: false,
+                request_id: hallpass_session::random_hex(&*self.entropy, 16),
+                event_id: hallpass_session::random_hex(&*self.entropy, 32),
+                account,
+                bytes: None,
+                detail,
+            };
+            self.log
+                .append(&record, Durability::Synced)
                 .await
                 .map(|_| ())
                 .map_err(|error| error.to_string())

@@ -5,7 +5,7 @@ mod keys;
 mod paths;
 mod reading;
 
-pub use keys::{Keys, Policies};
+pub use keys::{Freshness, Keys, Policies};
 
 use crate::body::{Counted, Held, Pace, share};
 use crate::entry::Entry;
@@ -49,6 +49,8 @@ pub struct FrontDoorParts {
     pub clock: Arc<dyn Clock>,
     /// Randomness for request ids.
     pub entropy: Arc<dyn Entropy>,
+    /// In a fleet: until when what is known may be believed.
+    pub freshness: Option<Freshness>,
 }
 
 /// Bytes of query bodies held at once, whoever sent them. Ordinary calls take a few thousand each.
@@ -78,7 +80,7 @@ impl FrontDoor {
     #[must_use]
     pub fn new(parts: FrontDoorParts) -> Self {
         let region = parts.authority.region().to_owned();
-        let keys = Arc::new(Keys::new(Arc::clone(&parts.authority)));
+        let keys = Arc::new(Keys::new(Arc::clone(&parts.authority), parts.freshness.clone()));
         Self {
             authenticator: Authenticator::new(keys, &region)
                 .following(parts.gateway.config.services_that_follow()),

@@ -17,8 +17,8 @@ mod render;
 mod tls;
 mod version_2;
 
-pub use adapters::{AgentAudit, InstanceSource};
-pub use front_door::{FrontDoor, FrontDoorParts, Keys, Policies};
+pub use adapters::{AgentAudit, InstanceSource, MintAudit};
+pub use front_door::{Freshness, FrontDoor, FrontDoorParts, Keys, Policies};
 pub use listener::{Listening, serve};
 pub use local_door::{LocalDoor, LocalDoorConfig};
 pub use tls::{TlsError, acceptor};

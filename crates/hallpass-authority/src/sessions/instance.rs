@@ -223,6 +223,13 @@ impl Authority {
             session_policies: request.policy.iter().cloned().collect(),
             ..role_claims(&self.env, instance.account, &compiled, session_name, now, seconds)
         };
+        let claims = SessionClaims {
+            // As with a role's: what is issued after a revocation is not what was revoked.
+            issued_at: instance
+                .revoked_before
+                .map_or(claims.issued_at, |before| claims.issued_at.max(before)),
+            ..claims
+        };
         let token = seal(&self.env, &claims).map_err(|error| InstanceSessionError::Mint(error.message))?;
         Ok(InstanceSession {
             claims: Arc::new(claims),

@@ -23,12 +23,28 @@ pub(crate) struct AgentFile {
     pub(crate) listen: ListenConfig,
     /// The way to a gateway of ours, with this machine's certificate.
     pub(crate) door: Option<DoorConfig>,
+    /// Servers of ours as the source, in place of `[machine]`, `[source]` and `[[role]]`.
+    pub(crate) fleet: Option<FleetConfig>,
     #[serde(default)]
     pub(crate) machine: MachineConfig,
     #[serde(default)]
     pub(crate) source: SourceConfig,
     #[serde(default, rename = "role")]
     pub(crate) roles: Vec<RoleConfig>,
+}
+
+/// The fleet this machine has enrolled with (`hallpass agent enrol`).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FleetConfig {
+    /// Where the machine's identity lies.
+    #[serde(default = "default_state")]
+    pub(crate) state: PathBuf,
+    /// Servers to ask besides those the fleet tells of.
+    #[serde(default)]
+    pub(crate) servers: Vec<String>,
+    /// The machine's address as its metadata service tells it; absent: as the servers see it.
+    pub(crate) private_ip: Option<std::net::IpAddr>,
 }
 
 /// Where the agent is asked.
@@ -63,9 +79,10 @@ pub(crate) struct DoorConfig {
     pub(crate) listen: SocketAddr,
     /// `host` or `host:port`.
     pub(crate) gateway: String,
-    pub(crate) certificate_file: PathBuf,
-    pub(crate) key_file: PathBuf,
-    pub(crate) ca_file: PathBuf,
+    /// The machine's certificate, key, and the gateway's authority; absent: those it has as a machine of the fleet.
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl ListenConfig {
@@ -82,6 +99,11 @@ impl ListenConfig {
         };
         self.container_interfaces.clone().unwrap_or_else(usual)
     }
+}
+
+/// Where a machine's identity lies unless something else is said.
+pub(crate) fn default_state() -> PathBuf {
+    "/var/lib/hallpass/node".into()
 }
 
 fn default_rules() -> PathBuf {
@@ -116,7 +138,13 @@ impl AgentFile {
                     "`{shown}`: listen of [door] is a loopback address: whoever reaches it is taken for this machine"
                 )));
             }
-            for path in [&mut door.certificate_file, &mut door.key_file, &mut door.ca_file] {
+            let files = [&mut door.certificate_file, &mut door.key_file, &mut door.ca_file];
+            if file.fleet.is_none() && files.iter().any(|path| path.is_none()) {
+                return Err(CliError::failed(format!(
+                    "`{shown}`: [door] names certificate_file, key_file and ca_file, unless there is a [fleet]"
+                )));
+            }
+            for path in files.into_iter().flatten() {
                 *path = folder.join(&*path);
             }
         }
@@ -132,9 +160,23 @@ impl AgentFile {
         {
             *path = folder.join(&*path);
         }
-        file.cloud()
-            .check()
-            .map_err(|error| CliError::failed(format!("`{shown}`: {error}")))?;
+        match &mut file.fleet {
+            Some(fleet) => {
+                fleet.state = folder.join(&fleet.state);
+                let is_cloud = file.source != SourceConfig::default()
+                    || file.machine != MachineConfig::default()
+                    || !file.roles.is_empty();
+                if is_cloud {
+                    return Err(CliError::failed(format!(
+                        "`{shown}`: [fleet] stands in place of [machine], [source] and [[role]]"
+                    )));
+                }
+            }
+            None => file
+                .cloud()
+                .check()
+                .map_err(|error| CliError::failed(format!("`{shown}`: {error}")))?,
+        }
         Ok(file)
     }
 

@@ -1,6 +1,6 @@
-//! `hallpass agent run`: the agent of one machine, with AWS itself behind it.
+//! `hallpass agent run`: the agent of one machine, with AWS itself or a fleet of ours behind it.
 
-use crate::agent::config::{AgentFile, DoorConfig};
+use crate::agent::config::{AgentFile, DoorConfig, FleetConfig};
 use crate::agent::passed::Passed;
 use crate::agent::self_test;
 use crate::data_dir::{write_atomically, write_private};
@@ -13,11 +13,12 @@ use crate::signals::Signals;
 use hallpass_agent::link_local::LoopbackAddress;
 use hallpass_agent::redirect::Redirect;
 use hallpass_agent::{
-    Agent, AgentConfig, CredentialSource as _, MountedFiles, RulesFile, RulesSource, Shutdown,
-    ShutdownTrigger, SystemClock, SystemEntropy,
+    Agent, AgentConfig, CredentialSource, MountedFiles, RulesFile, RulesSource, Shutdown, ShutdownTrigger,
+    SystemClock, SystemEntropy,
 };
 use hallpass_audit::AuditLog;
 use hallpass_cloud::CloudSource;
+use hallpass_fleet::{FleetSource, FleetSourceConfig, NodeFiles};
 use hallpass_serve::{AgentAudit, LocalDoor, LocalDoorConfig};
 use hallpass_types::{Clock, Entropy};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -52,6 +53,8 @@ struct Running {
     listens: Vec<String>,
     stop: ShutdownTrigger,
     serving: Vec<tokio::task::JoinHandle<()>>,
+    /// What keeps up with the fleet.
+    following: Option<tokio::task::JoinHandle<()>>,
     files: Option<MountedFiles>,
     _link_local: Vec<LoopbackAddress>,
 }
@@ -62,9 +65,7 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let rules = Arc::new(RulesFile::open(&file.rules).map_err(|error| failed(&error))?);
-        let source = CloudSource::new(file.cloud(), Arc::clone(&clock)).map_err(|error| failed(&error))?;
-        let source = Arc::new(source);
-        source.prefetch();
+        let (source, following) = source(file, &clock)?;
         make_folder(&file.run_dir, 0o755)?;
         make_folder(&file.audit, 0o700)?;
         let audit = Arc::new(AuditLog::open(&file.audit).map_err(|error| failed(&error))?);
@@ -113,6 +114,7 @@ impl Running {
             listens: Vec::new(),
             stop,
             serving: Vec::new(),
+            following,
             files: None,
             _link_local: Vec::new(),
         };
@@ -216,7 +218,7 @@ impl Running {
             }));
         }
         if let Some(door) = &file.door {
-            self.open_door(door, passed, stopped).await?;
+            self.open_door(door, file.fleet.as_ref(), passed, stopped).await?;
         }
         self.files = files::mount(agent, file.listen.files.as_deref()).await?;
         if let Some(path) = &file.listen.files {
@@ -251,14 +253,20 @@ impl Running {
     async fn open_door(
         &mut self,
         config: &DoorConfig,
+        fleet: Option<&FleetConfig>,
         passed: &mut Passed,
         stopped: &Shutdown,
     ) -> Result<(), CliError> {
+        let node = fleet.map(|fleet| NodeFiles::new(&fleet.state));
+        let file = |given: &Option<PathBuf>, own: fn(&NodeFiles) -> PathBuf| {
+            let own = || node.as_ref().map(own);
+            given.clone().or_else(own).unwrap_or_default()
+        };
         let door = LocalDoor::new(&LocalDoorConfig {
             gateway: config.gateway.clone(),
-            certificate_file: config.certificate_file.clone(),
-            key_file: config.key_file.clone(),
-            ca_file: config.ca_file.clone(),
+            certificate_file: file(&config.certificate_file, NodeFiles::certificate_file),
+            key_file: file(&config.key_file, NodeFiles::key_file),
+            ca_file: file(&config.ca_file, NodeFiles::ca_file),
         })
         .map_err(|error| CliError::failed(format!("door: {error}")))?;
         let listener = listener(passed, config.listen, "listen in [door]").await?;
@@ -308,12 +316,38 @@ impl Running {
             // A task that panicked has nothing left to end.
             let _ = task.await;
         }
+        if let Some(following) = self.following.take() {
+            following.abort();
+        }
         // The redirection stays: what it leads to is closed now, not open.
         if !self.socket_is_passed {
             let _ = std::fs::remove_file(&self.ready.agent_socket);
         }
         let _ = std::fs::remove_file(&self.ready_path);
     }
+}
+
+/// Where sessions come from, and the task that keeps up with it where there is one.
+fn source(
+    file: &AgentFile,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<dyn CredentialSource>, Option<tokio::task::JoinHandle<()>>), CliError> {
+    let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
+    let Some(fleet) = &file.fleet else {
+        let source = CloudSource::new(file.cloud(), Arc::clone(clock)).map_err(|error| failed(&error))?;
+        source.prefetch();
+        return Ok((Arc::new(source), None));
+    };
+    let config = FleetSourceConfig {
+        files: NodeFiles::new(&fleet.state),
+        servers: fleet.servers.clone(),
+        private_ip: fleet.private_ip.map(|ip| ip.to_string()).unwrap_or_default(),
+    };
+    let source = FleetSource::open(config, Arc::clone(clock)).map_err(|error| {
+        failed(&error).hint("a machine enrols once: `hallpass enrol` on a server prints the command for it")
+    })?;
+    let following = tokio::spawn(Arc::clone(&source).follow());
+    Ok((source, Some(following)))
 }
 
 /// A listener at `address`: the one that was passed, or a new one.

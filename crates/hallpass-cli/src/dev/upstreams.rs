@@ -15,7 +15,7 @@ use hallpass_upstream::{
 use std::sync::Arc;
 
 /// Every upstream, in the order of the configuration.
-pub(super) async fn open(config: &GatewayConfig) -> Result<Vec<Arc<dyn Upstream>>, CliError> {
+pub(crate) async fn open(config: &GatewayConfig) -> Result<Vec<Arc<dyn Upstream>>, CliError> {
     let mut opened: Vec<Arc<dyn Upstream>> = vec![];
     for upstream in &config.upstreams {
         let made = HttpUpstream::new(HttpUpstreamConfig {
@@ -96,7 +96,7 @@ fn assumed_role(upstream: &UpstreamConfig, role: &AssumeRoleConfig) -> AssumedRo
 }
 
 /// How the listener's connections begin.
-pub(super) fn listening(config: &ListenerConfig) -> Result<Listening, CliError> {
+pub(crate) fn listening(config: &ListenerConfig) -> Result<Listening, CliError> {
     let tls = match (&config.certificate_file, &config.key_file) {
         (Some(certificate), Some(key)) => {
             let acceptor = hallpass_serve::acceptor(certificate, key, config.client_ca_file.as_deref());

@@ -1,8 +1,8 @@
 //! The running server's account, in the form the file has.
 
 use super::keys::Key;
+use crate::admin::Admin;
 use crate::error::CliError;
-use crate::policy::server::Server;
 use hallpass_types::UnixSeconds;
 use hallpass_wire::XmlNode;
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 32;
 const LISTS: [&str; 2] = ["AttachedManagedPolicies", "Policies"];
 
 /// All pages of `GetAccountAuthorizationDetails`, each as JSON text.
-pub(super) async fn pages(server: &Server) -> Result<Vec<String>, CliError> {
+pub(super) async fn pages(server: &Admin) -> Result<Vec<String>, CliError> {
     let mut pages = Vec::new();
     each_page(server, "GetAccountAuthorizationDetails", &[], |page| {
         pages.push(json(page, DEPTH_MAX).to_string());
@@ -25,7 +25,7 @@ pub(super) async fn pages(server: &Server) -> Result<Vec<String>, CliError> {
 }
 
 /// The access keys of all these users, by `ListAccessKeys`.
-pub(super) async fn keys(server: &Server, users: &[String]) -> Result<Vec<Key>, CliError> {
+pub(super) async fn keys(server: &Admin, users: &[String]) -> Result<Vec<Key>, CliError> {
     let mut keys = Vec::new();
     for user in users {
         let params = [("UserName".to_owned(), user.clone())];
@@ -50,7 +50,7 @@ pub(super) async fn keys(server: &Server, users: &[String]) -> Result<Vec<Key>, 
 }
 
 async fn each_page(
-    server: &Server,
+    server: &Admin,
     action: &str,
     params: &[(String, String)],
     mut take: impl FnMut(&XmlNode),

@@ -1,9 +1,9 @@
 //! Where an account comes from.
 
 use super::{Account, EntityKind, details, fetch};
+use crate::admin::Admin;
 use crate::args::Location;
 use crate::error::CliError;
-use crate::policy::server::Server;
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub(in crate::policy) async fn load(source: &AccountSource, with_keys: bool) -> 
         let failed = |error| CliError::failed(format!("`{}`: {error}", path.display()));
         return details::parse([text.as_str()]).map_err(failed);
     }
-    let server = Server::running(&source.location)?;
+    let server = Admin::running(&source.location)?;
     let pages = fetch::pages(&server).await?;
     let failed = |error| CliError::failed(format!("the server's account cannot be read: {error}"));
     let mut account = details::parse(pages.iter().map(String::as_str)).map_err(failed)?;

@@ -1,8 +1,8 @@
 //! `hallpass policy explain --live`: the running server's own answer.
 
 use super::ExplainArgs;
+use crate::admin::Admin;
 use crate::error::CliError;
-use crate::policy::server::Server;
 use serde_json::Value;
 
 /// Asks `SimulatePrincipalPolicy`.
@@ -12,7 +12,7 @@ pub(super) async fn ask(
     action: &str,
     resource: &str,
 ) -> Result<Value, CliError> {
-    let server = Server::running(&options.location)?;
+    let server = Admin::running(&options.location)?;
     let mut params = vec![
         ("PolicySourceArn".to_owned(), server.arn(principal)),
         ("ActionNames.member.1".to_owned(), action.to_owned()),
