@@ -3,6 +3,7 @@
 use crate::account::AccountState;
 use crate::bundle::SessionPolicies;
 use crate::call::{Ctx, find};
+use crate::control::Exports;
 use crate::entity::{AccessKey, Account};
 use crate::fleet::{Fleet, confirmations_xml};
 use crate::keyring::{Keyring, KeyringError, RootKey, StoredKeyring};
@@ -11,6 +12,7 @@ use crate::{ActionInfo, Answer, ApiError, Call, Requirement, Service};
 use hallpass_access::{Caller, Permit, PolicyBundle};
 use hallpass_secret::Secret;
 use hallpass_session::{SessionPrincipal, secret_access_key, user_access_key};
+use hallpass_store::backup::RESTORING_KEY;
 use hallpass_store::{Compare, Listing, Op, Progress, Store, StoreError, Txn};
 use hallpass_types::{AccessKeyId, AccountId, Entropy, UnixSeconds};
 use std::collections::BTreeSet;
@@ -95,6 +97,7 @@ pub struct Authority {
     /// Where others write to the store too: the follower that brings their writes brings ours as well, in order.
     progress: OnceLock<Arc<Progress>>,
     fleet: OnceLock<Arc<dyn Fleet>>,
+    exports: Exports,
 }
 
 /// What the first start made.
@@ -144,6 +147,11 @@ impl Authority {
             }
         };
         let listing = store.list(PREFIX).await?;
+        if listing.entries.iter().any(|entry| entry.key == RESTORING_KEY) {
+            return Err(OpenAuthorityError::Entity(
+                "a restoration of this store broke off: empty it, and bring the backup back again".to_owned(),
+            ));
+        }
         let state = State::of(&listing)?;
         let revision = listing.revision;
         Ok(Self {
@@ -161,6 +169,7 @@ impl Authority {
             changes: tokio::sync::watch::Sender::new(revision),
             progress: OnceLock::new(),
             fleet: OnceLock::new(),
+            exports: Exports::default(),
         })
     }
 
@@ -280,6 +289,9 @@ impl Authority {
         let action = find(call.service, &call.action).ok_or_else(|| {
             ApiError::invalid_action(&call.action, call.params.get("Version").unwrap_or(""))
         })?;
+        if call.service == Service::Hallpass && call.action == "ExportState" {
+            return self.exports.page(&*self.store, call).await;
+        }
         {
             // Most calls read: they never queue behind a write.
             let state = self.read();

@@ -2,14 +2,18 @@
 //! scope, and authorized as `hallpass:ACTION` by the same policies.
 
 mod enrol;
+mod export;
 mod keys;
 mod revoke;
+
+pub(crate) use export::Exports;
 
 pub use enrol::{EnrolError, Enrolled};
 
 use crate::ApiError;
-use crate::call::{Action, Ctx, Requirement, Service};
+use crate::call::{Action, Ctx, Outcome, Requirement, Service};
 use hallpass_access::ActionOn;
+use hallpass_wire::XmlWriter;
 
 macro_rules! actions {
     ($($name:literal => $requirement:expr, $run:expr;)*) => {
@@ -30,6 +34,8 @@ pub(crate) const ACTIONS: &[Action] = actions! {
     "RetireKeys" => everywhere, keys::retire;
     "ResealSecrets" => everywhere, keys::reseal;
     "ResealKeyring" => everywhere, keys::reseal_keyring;
+    // Answered by `Exports`: it reads the store, not the snapshot.
+    "ExportState" => everywhere, |_| Outcome::read(XmlWriter::new());
 };
 
 /// For what concerns no single resource.

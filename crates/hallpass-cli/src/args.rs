@@ -23,6 +23,12 @@ pub(crate) enum Command {
     Revoke(crate::revoke::RevokeArgs),
     /// Make a machine an instance: launches one and prints the secret its agent enrols with
     Enrol(crate::enrol::EnrolArgs),
+    /// Everything the authority keeps, of one instant, in a file; while it runs
+    Backup(crate::backup::BackupArgs),
+    /// Bring a backup back into an empty store
+    Restore(crate::backup::RestoreArgs),
+    /// Move everything from one store to another: redb to etcd, or back
+    Migrate(crate::backup::MigrateArgs),
     /// The keys of the authority: their age, rotation
     Keys(crate::keys::KeysArgs),
     /// The whole story in a few seconds, against a throw-away system

@@ -5,6 +5,7 @@ mod admin;
 mod agent;
 mod args;
 mod audit;
+mod backup;
 mod credentials;
 mod data_dir;
 mod demo;
@@ -73,6 +74,9 @@ async fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Server(options) => server::run(options, printer).await,
         Command::Revoke(options) => revoke::run(options, printer).await,
         Command::Enrol(options) => enrol::run(options, printer).await,
+        Command::Backup(options) => backup::run(&options, printer).await,
+        Command::Restore(options) => backup::restore(&options, printer).await,
+        Command::Migrate(options) => backup::migrate(&options, printer).await,
         Command::Keys(options) => keys::run(options, printer).await,
         Command::Demo(options) => demo::run(options, printer).await,
         Command::Run(options) => run::run(options, printer).await,

@@ -1,6 +1,6 @@
 //! `hallpass server`: the authority and the gateway for other machines, alone or one of several on etcd.
 
-mod config;
+pub(crate) mod config;
 
 use crate::args::ConfigOption;
 use crate::data_dir::{DataDir, write_private};

@@ -3,6 +3,7 @@
 //! [`RedbStore`] keeps it in one file on one machine; [`MemoryStore`] keeps it nowhere and fails on demand, for tests.
 //! Whatever `commit` has answered is on disk: `kill -9` or a power cut after it loses nothing.
 
+pub mod backup;
 mod follow;
 mod hub;
 mod memory;

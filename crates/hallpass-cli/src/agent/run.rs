@@ -327,11 +327,14 @@ impl Running {
     }
 }
 
+/// A source, and the task that keeps up with it.
+type Sourced = (Arc<dyn CredentialSource>, Option<tokio::task::JoinHandle<()>>);
+
 /// Where sessions come from, and the task that keeps up with it where there is one.
 fn source(
     file: &AgentFile,
     clock: &Arc<dyn Clock>,
-) -> Result<(Arc<dyn CredentialSource>, Option<tokio::task::JoinHandle<()>>), CliError> {
+) -> Result<Sourced, CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
     let Some(fleet) = &file.fleet else {
         let source = CloudSource::new(file.cloud(), Arc::clone(clock)).map_err(|error| failed(&error))?;
