@@ -3,7 +3,7 @@ use crate::{EventKind, Identity, find, latest};
 use hallpass_types::UnixSeconds;
 use serde_json::{Map, Value};
 
-fn record(id: &str, time: i64) -> Record {
+pub(crate) fn record(id: &str, time: i64) -> Record {
     Record {
         time: UnixSeconds(time),
         kind: EventKind::Management,
