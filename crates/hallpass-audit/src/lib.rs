@@ -27,7 +27,7 @@ pub use keeper::{Keeper, KeeperParts};
 pub use keys::{KeyError, PublicKey, public_keys};
 pub use layout::{Packed, Packer};
 pub use log::{AuditError, AuditLog, Durability, Mark, Recorded, WhenFull};
-pub use reader::{FoundRecord, Place, ReadError, find, latest, newest_first};
+pub use reader::{FoundRecord, Place, ReadError, find, latest, newest_first, oldest_first};
 pub use record::{EventKind, Identity, Record, SessionContext};
 pub use shipping::{Bucket, Delivered, Object, Put, ShippingParts, ShippingState};
 pub use verify::{CannotVerify, Finding, Report, verify};

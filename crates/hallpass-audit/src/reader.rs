@@ -1,4 +1,5 @@
 use crate::backwards::Backwards;
+use crate::forwards::Lines;
 use serde_json::Value;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -119,6 +120,22 @@ pub fn newest_first(
         }
     };
     Ok(files.into_iter().rev().flat_map(in_file))
+}
+
+/// Every whole line of the log, the oldest first, a line at a time; halves of records are among them.
+///
+/// # Errors
+/// [`ReadError`], at once or while reading.
+pub fn oldest_first(
+    folder: &Path,
+) -> Result<impl Iterator<Item = Result<Vec<u8>, ReadError>> + use<>, ReadError> {
+    let in_file = |path: PathBuf| -> Box<dyn Iterator<Item = Result<Vec<u8>, ReadError>>> {
+        match Lines::open(&path) {
+            Ok(lines) => Box::new(lines.map(|line| line.map(|line| line.bytes))),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        }
+    };
+    Ok(days(folder)?.into_iter().flat_map(in_file))
 }
 
 /// The records of one file, the last one first.

@@ -4,6 +4,7 @@
 mod agent;
 mod args;
 mod audit;
+mod auditing;
 mod credentials;
 mod data_dir;
 mod demo;
@@ -12,6 +13,7 @@ mod doctor;
 mod env;
 mod error;
 mod files;
+mod instant;
 mod policy;
 mod printer;
 mod run;
@@ -22,7 +24,7 @@ mod signed_client;
 mod status;
 mod why;
 
-use args::{Args, AuditCommand, Command};
+use args::{Args, Command};
 use clap::Parser as _;
 use error::CliError;
 use printer::Printer;
@@ -74,8 +76,6 @@ async fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Why(options) => why::run(&options, printer),
         Command::Agent { command } => agent::run(command, printer).await,
         Command::Policy { command } => policy::run(command, printer).await,
-        Command::Audit {
-            command: AuditCommand::Tail(options),
-        } => audit::tail(&options, printer).await,
+        Command::Audit { command } => audit::run(command, printer).await,
     }
 }

@@ -4,6 +4,7 @@
 mod keys;
 mod paths;
 mod reading;
+mod trail;
 
 pub use keys::{Keys, Policies};
 
@@ -71,6 +72,7 @@ pub struct FrontDoor {
     /// Room for query bodies, in bytes: they are held before anyone is known to have signed them.
     query_room: Semaphore,
     api_room: Semaphore,
+    lookup_room: Semaphore,
 }
 
 impl FrontDoor {
@@ -89,6 +91,7 @@ impl FrontDoor {
             metrics: Arc::default(),
             query_room: Semaphore::new(QUERY_ROOM_BYTES),
             api_room: Semaphore::new(API_ROOM_BYTES),
+            lookup_room: Semaphore::new(trail::LOOKUPS_MAX),
             region,
             parts,
         }
@@ -232,6 +235,9 @@ impl FrontDoor {
             let requester = Requester::Signed(Box::new(authenticated));
             return self.serve_s3(requester, arrived, entry).await;
         }
+        if service == trail::SERVICE && !self.parts.gateway.config.names_service(trail::SERVICE) {
+            return Box::pin(self.serve_trail(claim, arrived, entry, dialect)).await;
+        }
         let own = Service::from_scope(&service)
             .filter(|own| *own != Service::Ec2 || !self.parts.gateway.config.names_service("ec2"));
         let Some(api) = own else {
@@ -311,16 +317,33 @@ impl FrontDoor {
         let may_see =
             connection.peer.ip().to_canonical().is_loopback() || hops::is_in(networks, connection.peer.ip());
         Some(match page {
-            "healthz" => render::text(200, "text/plain", "ok\n".to_owned()),
+            "healthz" => render::text(200, "text/plain", self.health()),
             "metrics" if may_see => {
                 let upstreams = self.parts.gateway.upstreams.iter();
-                let text = self
-                    .metrics
-                    .render(upstreams.map(|upstream| (upstream.name(), upstream.health())));
+                let text = self.metrics.render(
+                    upstreams.map(|upstream| (upstream.name(), upstream.health())),
+                    self.parts.audit.health(),
+                );
                 render::text(200, "text/plain; version=0.0.4", text)
             }
             _ => render::text(404, "text/plain", "there is no such page\n".to_owned()),
         })
+    }
+
+    /// `ok`, and what an operator should know although requests are served.
+    fn health(&self) -> String {
+        let audit = self.parts.audit.health();
+        let mut text = "ok\n".to_owned();
+        if audit.lost() > 0 {
+            text += &format!("audit: {} records lost\n", audit.lost());
+        }
+        if audit.is_failing() {
+            text += "audit: records cannot be written\n";
+        }
+        if audit.delivery_failures() > 0 {
+            text += "audit: records cannot be delivered\n";
+        }
+        text
     }
 
     fn request_id(&self) -> String {

@@ -3,6 +3,7 @@
 use crate::agent::config::{AgentFile, DoorConfig};
 use crate::agent::passed::Passed;
 use crate::agent::self_test;
+use crate::auditing::{Auditing, open_log};
 use crate::data_dir::{write_atomically, write_private};
 use crate::dev::{METADATA_ADDRESSES, bind, link_local_listener, report, serve_metadata, start_log};
 use crate::error::CliError;
@@ -16,8 +17,8 @@ use hallpass_agent::{
     Agent, AgentConfig, CredentialSource as _, MountedFiles, RulesFile, RulesSource, Shutdown,
     ShutdownTrigger, SystemClock, SystemEntropy,
 };
-use hallpass_audit::AuditLog;
 use hallpass_cloud::CloudSource;
+use hallpass_gateway::AuditConfig;
 use hallpass_serve::{AgentAudit, LocalDoor, LocalDoorConfig};
 use hallpass_types::{Clock, Entropy};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -53,6 +54,7 @@ struct Running {
     stop: ShutdownTrigger,
     serving: Vec<tokio::task::JoinHandle<()>>,
     files: Option<MountedFiles>,
+    auditing: Option<Auditing>,
     _link_local: Vec<LoopbackAddress>,
 }
 
@@ -67,7 +69,7 @@ impl Running {
         source.prefetch();
         make_folder(&file.run_dir, 0o755)?;
         make_folder(&file.audit, 0o700)?;
-        let audit = Arc::new(AuditLog::open(&file.audit).map_err(|error| failed(&error))?);
+        let audit = open_log(&file.audit, &AuditConfig::default())?;
         // A source that cannot be reached yet is no reason not to start: nothing is served until it can be.
         let machine = source.machine().await;
         if let Err(error) = &machine {
@@ -81,6 +83,7 @@ impl Running {
                 file.machine.region.clone().unwrap_or_default(),
             ),
         };
+        let auditing = Auditing::of_agent(&audit, &clock, &account, &region)?;
         let sink = AgentAudit::new(audit, Arc::clone(&entropy), &account, &region, &instance);
         let bound = file.listen.metadata.iter().map(SocketAddr::ip).collect();
         let agent = Agent::new(AgentConfig {
@@ -114,6 +117,7 @@ impl Running {
             stop,
             serving: Vec::new(),
             files: None,
+            auditing: Some(auditing),
             _link_local: Vec::new(),
         };
         running.listen(file, &mut passed, &agent, &stopped).await?;
@@ -307,6 +311,9 @@ impl Running {
         for task in self.serving.drain(..) {
             // A task that panicked has nothing left to end.
             let _ = task.await;
+        }
+        if let Some(auditing) = self.auditing.take() {
+            auditing.stop().await;
         }
         // The redirection stays: what it leads to is closed now, not open.
         if !self.socket_is_passed {
