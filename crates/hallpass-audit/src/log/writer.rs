@@ -95,8 +95,12 @@ impl Writer {
         let file = self.file_for(time)?;
         let length = file.metadata().map_err(failed)?.len();
         let tried = (&*file).write_all(&[b' '; PROBE_BYTES]);
-        file.set_len(length).map_err(failed)?;
-        tried.map_err(failed)
+        let restored = file.set_len(length);
+        if tried.is_err() || restored.is_err() {
+            // What is there is looked up anew once there is room.
+            self.current = None;
+        }
+        tried.and(restored).map_err(failed)
     }
 
     /// The head, and the file to sync before it may be signed.

@@ -247,11 +247,9 @@ mod tests {
                 "2 ListBuckets",
                 "2 AssumeRole",
                 "4 B",
-                "6 AssumeRole",
                 "6 GetObject",
                 "2 AssumeRole",
                 "4 D",
-                "6 AssumeRole",
                 "2 and"
             ],
             "{lines:#?}"
