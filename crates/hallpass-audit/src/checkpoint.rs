@@ -194,3 +194,71 @@ pub(crate) fn paths(folder: &Path) -> Result<Vec<(u64, PathBuf)>, CheckpointErro
     found.sort();
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::tests::record;
+    use crate::{Durability, Keeper, KeeperParts};
+    use hallpass_types::Clock;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn one_is_due_at_the_first_record_after_an_hour_and_when_a_day_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AuditLog::open(folder.path()).unwrap();
+        let mut keys = SigningKeys::new(folder.path());
+        let mut checkpoints = Checkpoints::open(folder.path(), "1").unwrap();
+        let noon = UnixSeconds(86_400 + 43_200);
+        let mut add = async |time: UnixSeconds| {
+            log.append(&record("x", time.0), Durability::Written)
+                .await
+                .unwrap();
+            log.mark().unwrap()
+        };
+        assert!(!checkpoints.is_due(&log.mark().unwrap(), noon));
+        assert!(checkpoints.is_due(&add(noon).await, noon));
+        checkpoints.sign(&log, &mut keys, noon).unwrap();
+        assert!(
+            !checkpoints.is_due(&log.mark().unwrap(), noon.plus(7_200)),
+            "nothing new"
+        );
+        let mark = add(noon).await;
+        assert!(!checkpoints.is_due(&mark, noon.plus(3_599)) && checkpoints.is_due(&mark, noon.plus(3_600)));
+        assert!(
+            checkpoints.is_due(&add(noon.plus(43_200)).await, noon.plus(60)),
+            "another day"
+        );
+        assert_eq!(Checkpoints::open(folder.path(), "1").unwrap().signed(), 1);
+    }
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> UnixSeconds {
+            UnixSeconds(43_200)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_keeper_signs_for_what_it_finds_and_for_what_is_left_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 1..=2 {
+            let log = Arc::new(AuditLog::open(folder.path()).unwrap());
+            let keeper = Keeper::open(KeeperParts {
+                log: Arc::clone(&log),
+                clock: Arc::new(Noon),
+                account: "123456789012".to_owned(),
+                region: "eu-central-1".to_owned(),
+                shipping: None,
+            });
+            log.append(&record("x", 43_200), Durability::Written)
+                .await
+                .unwrap();
+            keeper.unwrap().run(std::future::ready(())).await;
+            assert_eq!(crate::verify(folder.path(), None).unwrap().signed, round);
+        }
+        std::fs::write(folder.path().join("checkpoints/0000000002.json"), "").unwrap();
+        assert!(Checkpoints::open(folder.path(), "1").is_err());
+    }
+}

@@ -7,11 +7,11 @@ use crate::Record;
 use crate::chain::Open;
 use crate::health::Health;
 use hallpass_types::UnixSeconds;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use tokio::sync::oneshot;
-use writer::Writer;
+use writer::{Writer, open_for_append};
 
 /// Records that may wait for one fsync.
 const SYNC_QUEUE_MAX: usize = 4_096;
@@ -40,6 +40,12 @@ pub enum AuditError {
         /// The system's reason.
         error: std::io::Error,
     },
+    /// Another process writes there.
+    #[error("the audit log `{path}` is in use by another process")]
+    InUse {
+        /// The folder.
+        path: String,
+    },
     /// Writing or syncing failed, a full disk for instance.
     #[error("cannot write the audit log: {0}")]
     Write(String),
@@ -66,13 +72,15 @@ pub struct AuditLog {
     when_full: WhenFull,
     health: Arc<Health>,
     sync_queue: mpsc::SyncSender<SyncJob>,
+    /// Held as long as this lives: a chain has one writer.
+    _lock: File,
 }
 
 impl AuditLog {
-    /// Opens the log in `folder`, which is created 0700 when absent.
+    /// Opens the log in `folder`, which is created 0700 when absent, and keeps other writers out of it.
     ///
     /// # Errors
-    /// [`AuditError::Open`].
+    /// [`AuditError::Open`], [`AuditError::InUse`].
     pub fn open(folder: &Path) -> Result<Self, AuditError> {
         use std::os::unix::fs::DirBuilderExt as _;
         let open = |error| AuditError::Open {
@@ -84,6 +92,13 @@ impl AuditLog {
             .mode(0o700)
             .create(folder)
             .map_err(open)?;
+        let lock = open_for_append(&folder.join("lock")).map_err(open)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => AuditError::InUse {
+                path: folder.display().to_string(),
+            },
+            TryLockError::Error(error) => open(error),
+        })?;
         let (sync_queue, jobs) = mpsc::sync_channel(SYNC_QUEUE_MAX);
         std::thread::Builder::new()
             .name("audit-sync".to_owned())
@@ -96,6 +111,7 @@ impl AuditLog {
             when_full: WhenFull::Refuse,
             health,
             sync_queue,
+            _lock: lock,
         })
     }
 

@@ -91,6 +91,9 @@ impl Shipper {
     ) -> std::io::Result<Self> {
         let state = ShippingState::read(log.folder())?.unwrap_or_default();
         log.health().set_delivered(state.delivered);
+        log.health()
+            .note_delivery(UnixSeconds(state.last_delivery), false);
+        log.health().note_delivery(UnixSeconds(state.last_digest), true);
         Ok(Self {
             parts,
             folder: log.folder().to_owned(),

@@ -74,8 +74,10 @@ impl Auditing {
 
     fn start(parts: KeeperParts) -> Result<Self, CliError> {
         let keeper = Keeper::open(parts).map_err(|error| {
-            CliError::failed(error.to_string())
-                .hint("`hallpass audit verify` tells what is wrong with the log")
+            CliError::failed(error.to_string()).hint(
+                "bring the file back from a backup, or keep it elsewhere and remove it here: \
+                       `hallpass audit verify` will tell that it is missing",
+            )
         })?;
         let (stop, mut stopped) = Shutdown::new();
         let task = tokio::spawn(keeper.run(async move { stopped.wait().await }));

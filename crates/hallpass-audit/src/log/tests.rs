@@ -128,6 +128,7 @@ async fn a_line_that_lacks_only_its_line_feed_counts() {
     }
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    drop(log);
     let log = AuditLog::open(folder.path()).unwrap();
     log.append(&record("c", 86_400), Durability::Written)
         .await
@@ -145,7 +146,9 @@ async fn a_clock_set_back_does_not_part_the_chain() {
     }
     assert_eq!(chain(folder.path()), (3, 3));
     assert_eq!(crate::verify(folder.path(), None).unwrap().findings, []);
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert!(
+        folder.path().join("1970-01-04.jsonl").exists() && !folder.path().join("1970-01-02.jsonl").exists()
+    );
 }
 
 /// A disk with no room: writes to this day's file fail.
@@ -204,4 +207,16 @@ async fn what_is_lost_without_room_is_counted_and_recorded_if_so_set() {
     assert_eq!(names, ["CreateRole", "RecordsLost", "CreateRole"]);
     assert_eq!(records[1]["additionalEventData"]["hallpass"]["lostRecords"], 2);
     assert_eq!(crate::verify(folder.path(), None).unwrap().findings, []);
+}
+
+#[test]
+fn a_chain_has_one_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = AuditLog::open(folder.path()).unwrap();
+    assert!(matches!(
+        AuditLog::open(folder.path()),
+        Err(AuditError::InUse { .. })
+    ));
+    drop(log);
+    assert!(AuditLog::open(folder.path()).is_ok());
 }
