@@ -210,7 +210,7 @@ mod tests {
         let mut keys = SigningKeys::new(folder.path());
         let mut checkpoints = Checkpoints::open(folder.path(), "1").unwrap();
         let noon = UnixSeconds(86_400 + 43_200);
-        let mut add = async |time: UnixSeconds| {
+        let add = async |time: UnixSeconds| {
             log.append(&record("x", time.0), Durability::Written)
                 .await
                 .unwrap();

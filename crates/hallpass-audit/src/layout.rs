@@ -121,10 +121,16 @@ impl Packer {
     /// For `bucket`; records without an account are `nobody`'s.
     #[must_use]
     pub fn new(bucket: &str, prefix: &str, region: &str, nobody: &str) -> Self {
+        // A log that somebody doctored must not choose where files are written.
+        let is_region = |text: &str| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let region = Some(region).filter(|region| is_region(region) && !region.is_empty());
         Self {
             place: Place {
                 prefix: prefix.to_owned(),
-                region: region.to_owned(),
+                region: region.unwrap_or("unknown").to_owned(),
             },
             bucket: bucket.to_owned(),
             nobody: nobody.to_owned(),
@@ -136,9 +142,11 @@ impl Packer {
 
     /// Adds a line of the log; what is no record is left out and answers false.
     pub fn add(&mut self, line: &[u8]) -> bool {
-        let Ok(head) = serde_json::from_slice::<Head>(line) else {
+        let Ok(mut head) = serde_json::from_slice::<Head>(line) else {
             return false;
         };
+        let time = UnixSeconds::from_rfc3339(&head.event_time).unwrap_or(UnixSeconds(0));
+        head.event_time = time.iso8601();
         // An account's number becomes part of names.
         let is_account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
         let account = match head.recipient_account_id {
@@ -215,6 +223,7 @@ mod tests {
         assert!(packer.add(&line("123456789012", "2026-01-31T23:59:58Z")));
         assert!(packer.add(&line("", "2026-01-31T23:59:59Z")));
         assert!(packer.add(&line("../../x", "2026-01-31T23:59:59Z")));
+        assert!(packer.add(&line("", "../../../x")));
         assert!(packer.add(&line("123456789012", "2026-01-31T23:58:00Z")));
         assert!(!packer.add(b"{\"torn"));
         let files = packer.finish();
@@ -223,6 +232,14 @@ mod tests {
         assert!(files[0].key.starts_with(start), "{}", files[0].key);
         assert_eq!(files[0].key.len(), start.len() + "0123456789abcdef.json.gz".len());
         assert_eq!(files[1].account, "999999999999");
+        assert!(files.iter().all(|file| !file.key.contains("..")));
+        let mut doctored = Packer::new("", "", "../..", "999999999999");
+        doctored.add(&line("", "2026-01-31T23:59:59Z"));
+        assert!(
+            doctored.finish()[0]
+                .key
+                .contains("/CloudTrail/unknown/2026/01/31/")
+        );
         let mut text = String::new();
         flate2::read::GzDecoder::new(files[0].compressed.as_slice())
             .read_to_string(&mut text)

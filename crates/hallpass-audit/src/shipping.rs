@@ -3,28 +3,23 @@
 //! A piece of the log is closed by writing down how far it goes; its files follow from the log's lines, names included.
 //! So whatever is interrupted is done again, the same, and no record is lost or in two files.
 
+mod piece;
 mod state;
 
 pub use state::{Delivered, ShippingState};
 
+use crate::AuditLog;
 use crate::digest::Digest;
-use crate::forwards::Lines;
 use crate::health::Health;
 use crate::keys::SigningKeys;
-use crate::layout::{Packed, Packer, Place, gzip};
-use crate::reader::{day_of, days};
-use crate::{AuditLog, Link};
+use crate::layout::{Packer, Place, gzip};
 use hallpass_types::UnixSeconds;
+use piece::read_piece;
 use state::InFlight;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// A piece has no more bytes before compression, but for its last record.
-const PIECE_BYTES_MAX: usize = 8 * 1_024 * 1_024;
-/// And no more records.
-const PIECE_RECORDS_MAX: usize = 20_000;
 
 /// What a delivery comes to.
 pub type Put<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
@@ -72,13 +67,6 @@ pub(crate) struct Shipper {
     state: ShippingState,
     keys: Arc<Mutex<SigningKeys>>,
     health: Arc<Health>,
-}
-
-/// What was read of the log for one piece.
-struct Piece {
-    files: Vec<Packed>,
-    last: u64,
-    end: crate::reader::Place,
 }
 
 impl Shipper {
@@ -298,60 +286,6 @@ impl Shipper {
 
     fn save(&self) -> Result<(), String> {
         self.state.write(&self.folder).map_err(|error| error.to_string())
-    }
-}
-
-/// Reads the next piece: to `until` exactly when that was written down before (`is_open`), otherwise not beyond it.
-fn read_piece(
-    folder: &Path,
-    state: &ShippingState,
-    until: u64,
-    is_open: bool,
-    mut packer: Packer,
-) -> Result<Piece, String> {
-    let start: Option<crate::reader::Place> = state.place.as_deref().and_then(|place| place.parse().ok());
-    let mut last = state.delivered;
-    let mut end = None;
-    'reading: for path in days(folder).map_err(|error| error.to_string())? {
-        let day = day_of(&path);
-        let from = start.as_ref().map_or(0, |place| match day.cmp(&place.day) {
-            std::cmp::Ordering::Less => u64::MAX,
-            std::cmp::Ordering::Equal => place.offset,
-            std::cmp::Ordering::Greater => 0,
-        });
-        if from == u64::MAX {
-            continue;
-        }
-        let mut offset = from;
-        for line in Lines::open_at(&path, from).map_err(|error| error.to_string())? {
-            let line = line.map_err(|error| error.to_string())?;
-            offset += line.bytes.len() as u64 + u64::from(line.is_whole);
-            let Some(link) = Link::of(&line.bytes).filter(|link| line.is_whole && link.n > last) else {
-                continue;
-            };
-            packer.add(&line.bytes);
-            last = link.n;
-            end = Some(crate::reader::Place {
-                day: day.clone(),
-                offset,
-            });
-            let (bytes, records) = packer.size();
-            let is_full = !is_open && (bytes >= PIECE_BYTES_MAX || records >= PIECE_RECORDS_MAX);
-            if last >= until || is_full {
-                break 'reading;
-            }
-        }
-    }
-    match end {
-        Some(end) => Ok(Piece {
-            files: packer.finish(),
-            last,
-            end,
-        }),
-        None => Err(format!(
-            "record {} is not in the log: `hallpass audit verify` tells more",
-            state.delivered + 1
-        )),
     }
 }
 

@@ -3,6 +3,7 @@ use crate::log::tests::record;
 use crate::{AuditLog, Durability};
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A bucket that fails at the call with that number: before it has written, or after.
