@@ -251,3 +251,23 @@ async fn what_was_written_before_there_were_chains_is_a_prefix() {
     std::fs::write(&path, text.replace("\"b\"", "\"c\"")).unwrap();
     check(&folder, "1970-01-02.jsonl:3", "names another line before it");
 }
+
+#[tokio::test]
+async fn a_flipped_bit_anywhere_is_found() {
+    let folder = log().await;
+    let mut files: Vec<_> = (1..=3).map(|day| file(&folder, day)).collect();
+    files.extend((1..=3).map(|number| folder.path().join(format!("checkpoints/000000000{number}.json"))));
+    for path in files {
+        let whole = std::fs::read(&path).unwrap();
+        // Every place would take a minute; a step that shares no factor with a line's length meets all of its parts.
+        for at in (0..whole.len()).step_by(53).chain([whole.len() - 1]) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (at % 8);
+            std::fs::write(&path, flipped).unwrap();
+            let is_found = verify(folder.path(), None).map_or(true, |report| report.findings_total > 0);
+            assert!(is_found, "{} byte {at}", path.display());
+        }
+        std::fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(found(&folder), [""; 0]);
+}
