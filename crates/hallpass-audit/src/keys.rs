@@ -49,11 +49,12 @@ impl PublicKey {
     /// Whether this key signed `text`; `signature` is in hexadecimal digits.
     #[must_use]
     pub fn signed(&self, text: &[u8], signature: &str) -> bool {
-        let (Ok(der), Ok(signature)) = (STANDARD.decode(&self.value), hex::decode(signature)) else {
+        let (Ok(der), Ok(bytes)) = (STANDARD.decode(&self.value), hex::decode(signature)) else {
             return false;
         };
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der);
-        key.verify(text, &signature).is_ok()
+        // One signature has one text: capitals are a change, too.
+        hex::encode(&bytes) == signature && key.verify(text, &bytes).is_ok()
     }
 
     /// Whether the fingerprint is this key's.
@@ -220,5 +221,6 @@ mod tests {
         assert!(listed.iter().all(PublicKey::is_itself));
         assert!(listed[0].signed(b"text", &first.1) && !listed[1].signed(b"text", &first.1));
         assert!(!listed[0].signed(b"other", &first.1) && !listed[0].signed(b"text", "zz"));
+        assert!(!listed[0].signed(b"text", &first.1.to_uppercase()));
     }
 }

@@ -221,6 +221,7 @@ impl Shipper {
         end: UnixSeconds,
         now: UnixSeconds,
     ) -> Result<(), String> {
+        // Of an account whose digest was delivered before an interruption nothing is undigested.
         let Some(delivered) = self
             .state
             .accounts
@@ -238,14 +239,6 @@ impl Shipper {
         let oldest = files.iter().map(|file| file.oldest_event_time.clone()).min();
         let newest = files.iter().map(|file| file.newest_event_time.clone()).max();
         let end_time = end.iso8601();
-        if delivered
-            .previous
-            .as_ref()
-            .is_some_and(|previous| previous.end_time == end_time)
-        {
-            // Delivered before the interruption.
-            return Ok(());
-        }
         let start = match &delivered.previous {
             Some(previous) => previous.end_time.clone(),
             None => oldest.clone().unwrap_or_else(|| end_time.clone()),

@@ -160,7 +160,6 @@ impl Writer {
             Some(file) => file.sync_data().map_err(failed)?,
             None => {}
         }
-        let day = day.max(current.day.as_str()).to_owned();
         let path = folder.join(format!("{day}.jsonl"));
         let opened = open_for_append(&path).and_then(|file| {
             // The file's name is on the disk before a record in it counts as being there.
@@ -171,7 +170,7 @@ impl Writer {
             path: path.display().to_string(),
             error,
         })?);
-        current.day = day;
+        day.clone_into(&mut current.day);
         current.file = Some(Arc::clone(&file));
         Ok(file)
     }
