@@ -110,7 +110,7 @@ impl Shipper {
     /// Delivers what is due; `everything`: all there is, and its digest. What failed is told and stays due.
     pub(crate) async fn deliver(
         &mut self,
-        log: &AuditLog,
+        log: &Arc<AuditLog>,
         now: UnixSeconds,
         everything: bool,
     ) -> Result<(), String> {
@@ -118,14 +118,14 @@ impl Shipper {
         self.health.note_attempt(result.as_ref().err().cloned());
         if self.state.error != result.clone().err() {
             self.state.error = result.clone().err();
-            self.save()?;
+            self.save().await?;
         }
         result
     }
 
     async fn deliver_inner(
         &mut self,
-        log: &AuditLog,
+        log: &Arc<AuditLog>,
         now: UnixSeconds,
         everything: bool,
     ) -> Result<(), String> {
@@ -134,7 +134,10 @@ impl Shipper {
             self.deliver_digests(now).await?;
         }
         // Only what is on the disk goes out: a record the bucket has is one the log has.
-        let newest = log.settled().map_err(|error| error.to_string())?.head.n;
+        let settling = Arc::clone(log);
+        let settled = tokio::task::spawn_blocking(move || settling.settled()).await;
+        let settled = settled.map_err(|error| error.to_string())?;
+        let newest = settled.map_err(|error| error.to_string())?.head.n;
         while self.state.delivered < newest {
             self.deliver_piece(newest, now).await?;
         }
@@ -159,7 +162,7 @@ impl Shipper {
         let piece = reading.await.map_err(|error| error.to_string())??;
         if !is_open {
             self.state.in_flight = Some(InFlight { until: piece.last });
-            self.save()?;
+            self.save().await?;
         }
         for file in &piece.files {
             let object = Object {
@@ -181,7 +184,7 @@ impl Shipper {
         self.state.place = Some(piece.end.to_string());
         self.state.in_flight = None;
         self.state.last_delivery = now.0;
-        self.save()?;
+        self.save().await?;
         self.health.set_delivered(self.state.delivered);
         self.health.note_delivery(now, false);
         Ok(())
@@ -199,7 +202,7 @@ impl Shipper {
                 let after = ends.map(|end| end.0 + 1).max().unwrap_or(now.0);
                 let end = now.0.max(after);
                 self.state.digest_in_flight = Some(end);
-                self.save()?;
+                self.save().await?;
                 end
             }
         };
@@ -210,7 +213,7 @@ impl Shipper {
         }
         self.state.digest_in_flight = None;
         self.state.last_digest = now.0;
-        self.save()?;
+        self.save().await?;
         self.health.note_delivery(now, true);
         Ok(())
     }
@@ -274,11 +277,15 @@ impl Shipper {
             delivered.previous = Some(digest.as_previous(&signed));
             delivered.undigested.clear();
         }
-        self.save()
+        self.save().await
     }
 
-    fn save(&self) -> Result<(), String> {
-        self.state.write(&self.folder).map_err(|error| error.to_string())
+    /// Waits for the disk where nobody else has to.
+    async fn save(&self) -> Result<(), String> {
+        let (state, folder) = (self.state.clone(), self.folder.clone());
+        let writing = tokio::task::spawn_blocking(move || state.write(&folder));
+        let written = writing.await.map_err(|error| error.to_string())?;
+        written.map_err(|error| error.to_string())
     }
 }
 

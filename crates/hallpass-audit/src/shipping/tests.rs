@@ -115,7 +115,7 @@ async fn whatever_is_interrupted_is_done_again_and_nothing_is_lost_or_doubled() 
         .chain([None])
     {
         let folder = tempfile::tempdir().unwrap();
-        let log = AuditLog::open(folder.path()).unwrap();
+        let log = Arc::new(AuditLog::open(folder.path()).unwrap());
         let bucket = Arc::new(Flaky {
             fails_at,
             ..Flaky::default()
@@ -151,7 +151,7 @@ async fn whatever_is_interrupted_is_done_again_and_nothing_is_lost_or_doubled() 
 #[tokio::test]
 async fn delivery_is_due_by_number_or_by_time() {
     let folder = tempfile::tempdir().unwrap();
-    let log = AuditLog::open(folder.path()).unwrap();
+    let log = Arc::new(AuditLog::open(folder.path()).unwrap());
     let bucket = Arc::new(Flaky::default());
     let mut shipper = shipper(&bucket, &log);
     let now = UnixSeconds(90_000);
@@ -172,7 +172,7 @@ async fn delivery_is_due_by_number_or_by_time() {
 #[tokio::test]
 async fn a_log_cut_before_delivery_is_told_and_nothing_is_made_up() {
     let folder = tempfile::tempdir().unwrap();
-    let log = AuditLog::open(folder.path()).unwrap();
+    let log = Arc::new(AuditLog::open(folder.path()).unwrap());
     add(&log, 0, 3).await;
     std::fs::write(folder.path().join("1970-01-02.jsonl"), "").unwrap();
     let bucket = Arc::new(Flaky::default());
