@@ -70,7 +70,7 @@ class Lone:
 
     def records(self):
         found = []
-        for file in sorted((self.path / "audit").glob("*")):
+        for file in sorted((self.path / "audit").glob("*.jsonl")):
             found += [json.loads(line) for line in file.read_text().splitlines()]
         return found
 

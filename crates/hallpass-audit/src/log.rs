@@ -1,18 +1,20 @@
+mod recovery;
+mod writer;
+
+pub use writer::Mark;
+
 use crate::Record;
+use crate::chain::Open;
+use crate::health::Health;
 use hallpass_types::UnixSeconds;
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use tokio::sync::oneshot;
+use writer::{Writer, open_for_append};
 
 /// Records that may wait for one fsync.
 const SYNC_QUEUE_MAX: usize = 4_096;
-
-/// More than a record takes: room for this much is looked for after a failure.
-const PROBE_BYTES: usize = 16 * 1_024;
 
 /// How far a record must have got before the answer may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,33 +40,47 @@ pub enum AuditError {
         /// The system's reason.
         error: std::io::Error,
     },
+    /// Another process writes there.
+    #[error("the audit log `{path}` is in use by another process")]
+    InUse {
+        /// The folder.
+        path: String,
+    },
     /// Writing or syncing failed, a full disk for instance.
     #[error("cannot write the audit log: {0}")]
     Write(String),
 }
 
-struct Current {
-    day: String,
-    file: Arc<File>,
-}
-
 /// A file to sync, and whom to tell how it went.
 type SyncJob = (Arc<File>, oneshot::Sender<Result<(), String>>);
 
-/// The log of one server: a folder with a file for each day, one record a line.
+/// What happens to a request whose record cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// It is refused: nothing happens that is not recorded.
+    #[default]
+    Refuse,
+    /// It goes on. What was lost is counted, told in health and metrics, and recorded once there is room.
+    Count,
+}
+
+/// The log of one server: a folder with a file for each day, one record a line, each line holding the hash of the one
+/// before.
 pub struct AuditLog {
     folder: PathBuf,
-    current: Mutex<Option<Current>>,
-    /// The last record could not be written: [`AuditLog::check`] finds out whether the next one can.
-    is_failing: AtomicBool,
+    writer: Mutex<Writer>,
+    when_full: WhenFull,
+    health: Arc<Health>,
     sync_queue: mpsc::SyncSender<SyncJob>,
+    /// Held as long as this lives: a chain has one writer.
+    _lock: File,
 }
 
 impl AuditLog {
-    /// Opens the log in `folder`, which is created 0700 when absent.
+    /// Opens the log in `folder`, which is created 0700 when absent, and keeps other writers out of it.
     ///
     /// # Errors
-    /// [`AuditError::Open`].
+    /// [`AuditError::Open`], [`AuditError::InUse`].
     pub fn open(folder: &Path) -> Result<Self, AuditError> {
         use std::os::unix::fs::DirBuilderExt as _;
         let open = |error| AuditError::Open {
@@ -76,55 +92,103 @@ impl AuditLog {
             .mode(0o700)
             .create(folder)
             .map_err(open)?;
+        let lock = open_for_append(&folder.join("lock")).map_err(open)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => AuditError::InUse {
+                path: folder.display().to_string(),
+            },
+            TryLockError::Error(error) => open(error),
+        })?;
         let (sync_queue, jobs) = mpsc::sync_channel(SYNC_QUEUE_MAX);
         std::thread::Builder::new()
             .name("audit-sync".to_owned())
             .spawn(move || sync_loop(&jobs))
             .map_err(open)?;
+        let health = Arc::<Health>::default();
         Ok(Self {
             folder: folder.to_owned(),
-            current: Mutex::new(None),
-            is_failing: AtomicBool::new(false),
+            writer: Mutex::new(Writer::new(folder, Arc::clone(&health))),
+            when_full: WhenFull::Refuse,
+            health,
             sync_queue,
+            _lock: lock,
         })
+    }
+
+    /// The same, with what is done when a record cannot be written.
+    #[must_use]
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// How it does.
+    #[must_use]
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
     }
 
     /// Appends one record and returns when it has got as far as `durability` asks.
     ///
     /// # Errors
-    /// [`AuditError`]; the caller must then refuse the request.
+    /// [`AuditError`]; the caller must then refuse the request. With [`WhenFull::Count`] there are none.
     pub async fn append(&self, record: &Record, durability: Durability) -> Result<Recorded, AuditError> {
         let appended = self.append_inner(record, durability).await;
-        self.is_failing.store(appended.is_err(), Ordering::Relaxed);
-        appended
+        self.health.set_failing(appended.is_err());
+        match (appended, self.when_full) {
+            (Err(error), WhenFull::Count) => {
+                tracing::error!(%error, "a record is lost, and the request goes on");
+                if let Ok(mut writer) = self.writer.lock() {
+                    writer.lose(record, &error.to_string());
+                }
+                Ok(Recorded(()))
+            }
+            (appended, _) => appended,
+        }
     }
 
     /// Whether a record can be written, asked before anything is done that will need one. Free as long as records are
     /// written; after a failure, room for one is tried.
     ///
     /// # Errors
-    /// [`AuditError`]; the request must then not be carried out.
+    /// [`AuditError`]; the request must then not be carried out. With [`WhenFull::Count`] there are none.
     pub fn check(&self, now: UnixSeconds) -> Result<(), AuditError> {
-        if !self.is_failing.load(Ordering::Relaxed) {
+        if !self.health.is_failing() || self.when_full == WhenFull::Count {
             return Ok(());
         }
-        let failed = |error: std::io::Error| AuditError::Write(error.to_string());
-        let file = self.write(&now.iso8601(), b"")?;
-        let held = self
-            .current
-            .lock()
-            .map_err(|_| AuditError::Write("poisoned by a panic".to_owned()))?;
-        let length = file.metadata().map_err(failed)?.len();
-        let tried = (&*file).write_all(&[b' '; PROBE_BYTES]);
-        file.set_len(length).map_err(failed)?;
-        drop(held);
-        tried.map_err(failed)
+        self.lock()?.probe(&now.iso8601())
+    }
+
+    /// The chain's head as it is now.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub fn mark(&self) -> Result<Mark, AuditError> {
+        Ok(self.lock()?.mark()?.0)
+    }
+
+    /// The chain's head, with everything up to it on the disk: what may be signed.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub fn settled(&self) -> Result<Mark, AuditError> {
+        let (mark, file) = self.lock()?.mark()?;
+        if let Some(file) = file {
+            file.sync_data().map_err(failed)?;
+        }
+        Ok(mark)
     }
 
     async fn append_inner(&self, record: &Record, durability: Durability) -> Result<Recorded, AuditError> {
-        let mut line = record.to_json();
-        line.push('\n');
-        let file = self.write(&record.time.iso8601(), line.as_bytes())?;
+        // Rendered and hashed, but for its place, before the lock.
+        let open = Open::new(record.to_json());
+        let file = self.lock()?.write(&record.time.iso8601(), open)?;
         if durability == Durability::Synced {
             let lost = |_| AuditError::Write("the sync thread is gone".to_owned());
             let (answer, answered) = oneshot::channel();
@@ -144,54 +208,15 @@ impl AuditLog {
         Ok(Recorded(()))
     }
 
-    fn write(&self, time: &str, line: &[u8]) -> Result<Arc<File>, AuditError> {
-        let day = time.get(..10).unwrap_or("undated");
-        let mut current = self
-            .current
+    fn lock(&self) -> Result<MutexGuard<'_, Writer>, AuditError> {
+        self.writer
             .lock()
-            .map_err(|_| AuditError::Write("poisoned by a panic".to_owned()))?;
-        // Clocks of concurrent requests may straddle midnight; a record a second late stays in the newer file.
-        if current.as_ref().is_none_or(|open| open.day.as_str() < day) {
-            let path = self.folder.join(format!("{day}.jsonl"));
-            let file = open_for_append(&path).map_err(|error| AuditError::Open {
-                path: path.display().to_string(),
-                error,
-            })?;
-            *current = Some(Current {
-                day: day.to_owned(),
-                file: Arc::new(file),
-            });
-        }
-        let Some(open) = current.as_ref() else {
-            return Err(AuditError::Write("no file".to_owned()));
-        };
-        let file = Arc::clone(&open.file);
-        if let Err(error) = (&*file).write_all(line) {
-            // Half a line may be there: opening anew ends it.
-            *current = None;
-            return Err(AuditError::Write(error.to_string()));
-        }
-        Ok(file)
+            .map_err(|_| AuditError::Write("poisoned by a panic".to_owned()))
     }
 }
 
-/// A crash may have left half a line at the end; a line feed keeps it from swallowing the next record.
-fn open_for_append(path: &Path) -> std::io::Result<File> {
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .read(true)
-        .mode(0o600)
-        .open(path)?;
-    if file.metadata()?.len() > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        let mut last = [0u8];
-        file.read_exact(&mut last)?;
-        if last != *b"\n" {
-            file.write_all(b"\n")?;
-        }
-    }
-    Ok(file)
+pub(crate) fn failed(error: std::io::Error) -> AuditError {
+    AuditError::Write(error.to_string())
 }
 
 fn sync_loop(jobs: &mpsc::Receiver<SyncJob>) {
@@ -217,4 +242,4 @@ fn sync_loop(jobs: &mpsc::Receiver<SyncJob>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -55,17 +55,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: crate::policy::PolicyCommand,
     },
-    /// The audit log
+    /// The audit log: what happened, whether it is what was written, what a credential did
     Audit {
         #[command(subcommand)]
-        command: AuditCommand,
+        command: crate::audit::AuditCommand,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AuditCommand {
-    /// The latest records
-    Tail(TailArgs),
 }
 
 /// Which system is meant.
@@ -161,21 +155,6 @@ pub(crate) struct WhyArgs {
     #[arg(value_name = "REQUEST-ID")]
     pub(crate) request_id: String,
     /// As JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct TailArgs {
-    #[command(flatten)]
-    pub(crate) location: Location,
-    /// How many records
-    #[arg(short = 'n', long, default_value_t = 20)]
-    pub(crate) count: usize,
-    /// Go on printing what comes
-    #[arg(short, long)]
-    pub(crate) follow: bool,
-    /// Whole records, one line of JSON each
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -5,6 +5,7 @@ mod network;
 pub(crate) mod upstreams;
 
 use crate::args::DevArgs;
+use crate::auditing::{Auditing, open_log};
 use crate::data_dir::{DataDir, default_path, write_atomically, write_private};
 use crate::error::CliError;
 use crate::files;
@@ -18,7 +19,6 @@ use hallpass_agent::{
     Agent, AgentConfig, MountedFiles, RulesFile, RulesSource, Shutdown, ShutdownTrigger, SystemClock,
     SystemEntropy,
 };
-use hallpass_audit::AuditLog;
 use hallpass_authority::{Authority, Machine};
 use hallpass_directory::Directory;
 use hallpass_gateway::api::TableKeys;
@@ -89,6 +89,7 @@ struct System {
     serving: Vec<tokio::task::JoinHandle<()>>,
     endpoints: Endpoints,
     files: Option<MountedFiles>,
+    auditing: Option<Auditing>,
     _link_local: Vec<LoopbackAddress>,
 }
 
@@ -109,7 +110,7 @@ impl System {
         let root = data.root_key(|| hallpass_session::EpochKey::generate(&*entropy))?;
         let store: Arc<dyn Store> =
             Arc::new(RedbStore::open(&data.file("store.redb")).map_err(|e| failed(&e))?);
-        let audit = Arc::new(AuditLog::open(&data.file("audit")).map_err(|error| failed(&error))?);
+        let audit = open_log(&data.file("audit"), &config.audit)?;
         let directory: Arc<dyn Upstream> = Arc::new(
             Directory::open(&data.file("buckets"), Arc::clone(&clock)).map_err(|error| failed(&error))?,
         );
@@ -154,18 +155,20 @@ impl System {
         let resources = Arc::new(resources.map_err(|error| failed(&error))?);
         let listening = upstreams::listening(&config.listener)?;
         let is_tls = listening.tls.is_some();
+        let gateway = Gateway {
+            policies: Arc::new(Policies(Arc::clone(&authority))),
+            resources,
+            table_keys: TableKeys::default(),
+            account,
+            directory,
+            upstreams: upstreams::open(&config).await?,
+            config,
+            region: options.region.clone(),
+        };
+        let auditing = Auditing::of_gateway(&audit, &gateway, &clock, &entropy)?;
         let door = Arc::new(FrontDoor::new(FrontDoorParts {
             authority: Arc::clone(&authority),
-            gateway: Gateway {
-                policies: Arc::new(Policies(Arc::clone(&authority))),
-                resources,
-                table_keys: TableKeys::default(),
-                account,
-                directory,
-                upstreams: upstreams::open(&config).await?,
-                config,
-                region: options.region.clone(),
-            },
+            gateway,
             audit: Arc::clone(&audit),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
@@ -251,6 +254,7 @@ impl System {
             serving,
             endpoints,
             files,
+            auditing: Some(auditing),
             _link_local: link_local,
         })
     }
@@ -283,6 +287,9 @@ impl System {
         for task in self.serving.drain(..) {
             // A task that panicked has nothing left to end.
             let _ = task.await;
+        }
+        if let Some(auditing) = self.auditing.take() {
+            auditing.stop().await;
         }
         // The socket would be taken for a leftover at the next start anyway.
         let _ = std::fs::remove_file(&self.socket);

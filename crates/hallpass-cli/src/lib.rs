@@ -5,6 +5,7 @@ mod admin;
 mod agent;
 mod args;
 mod audit;
+mod auditing;
 mod backup;
 mod credentials;
 mod data_dir;
@@ -15,6 +16,7 @@ mod enrol;
 mod env;
 mod error;
 mod files;
+mod instant;
 mod keys;
 mod policy;
 mod printer;
@@ -28,7 +30,7 @@ mod signed_client;
 mod status;
 mod why;
 
-use args::{Args, AuditCommand, Command};
+use args::{Args, Command};
 use clap::Parser as _;
 use error::CliError;
 use printer::Printer;
@@ -87,8 +89,6 @@ async fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Why(options) => why::run(&options, printer),
         Command::Agent { command } => agent::run(command, printer).await,
         Command::Policy { command } => policy::run(command, printer).await,
-        Command::Audit {
-            command: AuditCommand::Tail(options),
-        } => audit::tail(&options, printer).await,
+        Command::Audit { command } => audit::run(command, printer).await,
     }
 }

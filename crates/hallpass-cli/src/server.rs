@@ -3,6 +3,7 @@
 pub(crate) mod config;
 
 use crate::args::ConfigOption;
+use crate::auditing::{Auditing, open_log};
 use crate::data_dir::{DataDir, write_private};
 use crate::dev::{bind, gateway_config_at, start_log, upstreams};
 use crate::error::CliError;
@@ -70,6 +71,7 @@ struct Server {
     stop: ShutdownTrigger,
     serving: Vec<tokio::task::JoinHandle<()>>,
     following: Option<tokio::task::JoinHandle<()>>,
+    auditing: Option<Auditing>,
     peers: Arc<Peers>,
 }
 
@@ -97,7 +99,7 @@ impl Server {
             }
             None => Arc::new(RedbStore::open(&data.file("store.redb")).map_err(|error| failed(&error))?),
         };
-        let audit = Arc::new(AuditLog::open(&data.file("audit")).map_err(|error| failed(&error))?);
+        let audit = open_log(&data.file("audit"), &config.audit)?;
         let directory: Arc<dyn Upstream> = Arc::new(
             Directory::open(&data.file("buckets"), Arc::clone(&clock)).map_err(|error| failed(&error))?,
         );
@@ -170,18 +172,20 @@ impl Server {
         }
         let listening = upstreams::listening(&config.listener)?;
         let scheme = if listening.tls.is_some() { "https" } else { "http" };
+        let gateway = Gateway {
+            policies: Arc::new(Policies(Arc::clone(&authority))),
+            resources,
+            table_keys: TableKeys::default(),
+            account,
+            directory,
+            upstreams: upstreams::open(&config).await?,
+            config,
+            region: file.region.clone(),
+        };
+        let auditing = Auditing::of_gateway(&audit, &gateway, &clock, &entropy)?;
         let door = Arc::new(FrontDoor::new(FrontDoorParts {
             authority: Arc::clone(&authority),
-            gateway: Gateway {
-                policies: Arc::new(Policies(Arc::clone(&authority))),
-                resources,
-                table_keys: TableKeys::default(),
-                account,
-                directory,
-                upstreams: upstreams::open(&config).await?,
-                config,
-                region: file.region.clone(),
-            },
+            gateway,
             audit,
             clock,
             entropy,
@@ -211,6 +215,7 @@ impl Server {
             stop,
             serving,
             following: Some(following),
+            auditing: Some(auditing),
             peers,
         })
     }
@@ -243,6 +248,9 @@ impl Server {
         for task in self.serving.drain(..) {
             // A task that panicked has nothing left to end.
             let _ = task.await;
+        }
+        if let Some(auditing) = self.auditing.take() {
+            auditing.stop().await;
         }
         // Nobody has to wait for a server that answers no more.
         if let Err(error) = self.peers.leave().await {

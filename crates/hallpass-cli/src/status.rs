@@ -1,9 +1,9 @@
 //! `hallpass status`: what is running, and who holds what.
 
-use crate::args::StatusArgs;
+use crate::args::{Location, StatusArgs};
 use crate::error::CliError;
 use crate::printer::Printer;
-use crate::running::{AgentReady, find, find_agent};
+use crate::running::{AgentReady, audit_folder, find, find_agent};
 use hallpass_agent::client::Client;
 use serde_json::json;
 
@@ -61,6 +61,9 @@ pub(crate) async fn run(options: &StatusArgs, printer: &Printer) -> Result<u8, C
     if let Some(error) = &agent.last_error {
         printer.data(&format!("WARNING   {error}"));
     }
+    if let Some(line) = audit_line(&options.location) {
+        printer.data(&line);
+    }
     printer.data(&format!("roles     {}", agent.roles.join(", ")));
     for lease in &agent.leases {
         let holders: Vec<String> = lease
@@ -79,4 +82,21 @@ pub(crate) async fn run(options: &StatusArgs, printer: &Printer) -> Result<u8, C
         ));
     }
     Ok(0)
+}
+
+/// The newest record, and how far delivery has got where there is any. Nothing to tell is no error here.
+fn audit_line(location: &Location) -> Option<String> {
+    let folder = audit_folder(location).ok()?;
+    let newest = hallpass_audit::latest(&folder, 1).ok()?.pop()?;
+    let newest = newest["hallpassChain"]["n"].as_u64()?;
+    let Some(state) = hallpass_audit::ShippingState::read(&folder).ok()? else {
+        return Some(format!("audit     {newest} records"));
+    };
+    let problem = state
+        .error
+        .map_or(String::new(), |error| format!(", WARNING: {error}"));
+    Some(format!(
+        "audit     {newest} records, {} delivered{problem}",
+        state.delivered
+    ))
 }

@@ -3,9 +3,11 @@
 
 mod attributes;
 mod leading_keys;
+mod own;
 mod resource_policy;
 
 pub use leading_keys::TableKeys;
+pub use own::permit;
 
 use crate::{Authenticated, Connection, Facts, Gateway, Refusal, RequestHead, request_context};
 use bytes::Bytes;

@@ -1,7 +1,9 @@
+mod audit;
 mod glob;
 mod listener;
 mod upstream;
 
+pub use audit::{AuditConfig, WhenFull};
 pub use glob::glob_matches;
 pub use listener::{LimitsConfig, ListenerConfig, RateConfig, SignaturesConfig};
 pub use upstream::{AssumeRoleConfig, UpstreamConfig, UpstreamCredentialsConfig};
@@ -30,6 +32,9 @@ pub struct GatewayConfig {
     /// Which older forms of signature are taken.
     #[serde(default)]
     pub signatures: SignaturesConfig,
+    /// What becomes of the audit log's records.
+    #[serde(default)]
+    pub audit: AuditConfig,
 }
 
 /// A network with a name.
@@ -71,6 +76,10 @@ impl GatewayConfig {
                 "listener: certificate_file and key_file go together".to_owned(),
             ));
         }
+        config
+            .audit
+            .check()
+            .map_err(|why| ConfigError(format!("audit: {why}")))?;
         Ok(config)
     }
 

@@ -62,7 +62,9 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn upstream_of(&self, bucket: &str, caller: &Caller) -> &Arc<dyn Upstream> {
+    /// The upstream that a bucket lives in, for that caller.
+    #[must_use]
+    pub fn upstream_of(&self, bucket: &str, caller: &Caller) -> &Arc<dyn Upstream> {
         self.config
             .upstream_for("s3", Some(bucket), caller)
             .and_then(|index| self.upstreams.get(index))

@@ -18,8 +18,8 @@ pub use authenticate::{
     Authenticated, Authenticator, Claim, Connection, KeyLookup, PolicyLookup, RequestHead, Requester, Signed,
 };
 pub use config::{
-    AssumeRoleConfig, ConfigError, GatewayConfig, LimitsConfig, ListenerConfig, NetworkConfig, RateConfig,
-    SignaturesConfig, UpstreamConfig, UpstreamCredentialsConfig, glob_matches,
+    AssumeRoleConfig, AuditConfig, ConfigError, GatewayConfig, LimitsConfig, ListenerConfig, NetworkConfig,
+    RateConfig, SignaturesConfig, UpstreamConfig, UpstreamCredentialsConfig, WhenFull, glob_matches,
 };
 pub use context::request_context;
 pub use facts::Facts;

@@ -2,8 +2,10 @@
 //! [`FrontDoor::answer`], and every answer leaves through it with its record written.
 
 mod keys;
+mod own_page;
 mod paths;
 mod reading;
+mod trail;
 
 pub use keys::{Freshness, Keys, Policies};
 
@@ -73,6 +75,7 @@ pub struct FrontDoor {
     /// Room for query bodies, in bytes: they are held before anyone is known to have signed them.
     query_room: Semaphore,
     api_room: Semaphore,
+    lookup_room: Semaphore,
 }
 
 impl FrontDoor {
@@ -91,6 +94,7 @@ impl FrontDoor {
             metrics: Arc::default(),
             query_room: Semaphore::new(QUERY_ROOM_BYTES),
             api_room: Semaphore::new(API_ROOM_BYTES),
+            lookup_room: Semaphore::new(trail::LOOKUPS_MAX),
             region,
             parts,
         }
@@ -234,6 +238,9 @@ impl FrontDoor {
             let requester = Requester::Signed(Box::new(authenticated));
             return self.serve_s3(requester, arrived, entry).await;
         }
+        if service == trail::SERVICE && !self.parts.gateway.config.names_service(trail::SERVICE) {
+            return Box::pin(self.serve_trail(claim, arrived, entry, dialect)).await;
+        }
         let own = Service::from_scope(&service)
             .filter(|own| *own != Service::Ec2 || !self.parts.gateway.config.names_service("ec2"));
         let Some(api) = own else {
@@ -303,26 +310,6 @@ impl FrontDoor {
 
     fn takes_version_2(&self) -> bool {
         self.parts.gateway.config.signatures.version_2_presigned
-    }
-
-    /// Pages about the server itself. No bucket's name begins with `_`. The metrics are for the machine itself and for
-    /// whoever the operator names.
-    fn own_page(&self, path: &str, connection: Connection) -> Option<http::Response<Body>> {
-        let page = path.strip_prefix("/_hallpass/")?;
-        let networks = &self.parts.gateway.config.listener.metrics_from;
-        let may_see =
-            connection.peer.ip().to_canonical().is_loopback() || hops::is_in(networks, connection.peer.ip());
-        Some(match page {
-            "healthz" => render::text(200, "text/plain", "ok\n".to_owned()),
-            "metrics" if may_see => {
-                let upstreams = self.parts.gateway.upstreams.iter();
-                let text = self
-                    .metrics
-                    .render(upstreams.map(|upstream| (upstream.name(), upstream.health())));
-                render::text(200, "text/plain; version=0.0.4", text)
-            }
-            _ => render::text(404, "text/plain", "there is no such page\n".to_owned()),
-        })
     }
 
     fn request_id(&self) -> String {

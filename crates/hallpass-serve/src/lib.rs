@@ -4,6 +4,8 @@
 mod adapters;
 mod api;
 mod body;
+mod cloudtrail;
+mod delivery;
 mod entry;
 mod front_door;
 mod hops;
@@ -18,6 +20,7 @@ mod tls;
 mod version_2;
 
 pub use adapters::{AgentAudit, InstanceSource, MintAudit};
+pub use delivery::AuditBucket;
 pub use front_door::{Freshness, FrontDoor, FrontDoorParts, Keys, Policies};
 pub use listener::{Listening, serve};
 pub use local_door::{LocalDoor, LocalDoorConfig};

@@ -75,8 +75,12 @@ impl Metrics {
         }
     }
 
-    /// Everything, with how the upstreams do.
-    pub(crate) fn render<'a>(&self, upstreams: impl Iterator<Item = (&'a str, Health)>) -> String {
+    /// Everything, with how the upstreams and the audit log do.
+    pub(crate) fn render<'a>(
+        &self,
+        upstreams: impl Iterator<Item = (&'a str, Health)>,
+        audit: &hallpass_audit::Health,
+    ) -> String {
         let mut text = String::new();
         let head = |text: &mut String, name: &str, kind: &str, help: &str| {
             // Writing to a string cannot fail.
@@ -166,6 +170,47 @@ impl Metrics {
                 health.failures
             );
         }
+        for (name, kind, help, value) in [
+            (
+                "hallpass_audit_record",
+                "gauge",
+                "Number of the newest record.",
+                audit.records(),
+            ),
+            (
+                "hallpass_audit_signed_record",
+                "gauge",
+                "Number of the newest record that a checkpoint signs for.",
+                audit.signed(),
+            ),
+            (
+                "hallpass_audit_delivered_record",
+                "gauge",
+                "Number of the newest record in the bucket.",
+                audit.delivered(),
+            ),
+            (
+                "hallpass_audit_delivery_failures",
+                "gauge",
+                "Failures to deliver in a row.",
+                audit.delivery_failures(),
+            ),
+            (
+                "hallpass_audit_lost_records_total",
+                "counter",
+                "Records that could not be written while requests went on.",
+                audit.lost(),
+            ),
+            (
+                "hallpass_audit_failing",
+                "gauge",
+                "Whether the last record could not be written.",
+                u64::from(audit.is_failing()),
+            ),
+        ] {
+            head(&mut text, name, kind, help);
+            let _ = writeln!(text, "{name} {value}");
+        }
         text
     }
 }
@@ -204,6 +249,7 @@ mod tests {
                 },
             )]
             .into_iter(),
+            &hallpass_audit::Health::default(),
         );
         for line in [
             r#"hallpass_requests_total{service="s3",decision="served",status="200"} 2"#,
@@ -211,6 +257,7 @@ mod tests {
             r#"hallpass_request_duration_seconds_bucket{service="s3",decision="served",status="200",le="0.005"} 1"#,
             r#"hallpass_request_duration_seconds_bucket{service="s3",decision="served",status="200",le="+Inf"} 2"#,
             r#"hallpass_upstream_up{upstream="a\"b"} 0"#,
+            "hallpass_audit_lost_records_total 0",
         ] {
             assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }
@@ -222,7 +269,7 @@ mod tests {
         for number in 0..SERIES_MAX + 10 {
             metrics.count(&format!("made-up-{number}"), "refused", 400, Duration::ZERO);
         }
-        let text = metrics.render(std::iter::empty());
+        let text = metrics.render(std::iter::empty(), &hallpass_audit::Health::default());
         assert!(text.contains("service=\"other\",decision=\"refused\",status=\"400\"} 10"));
     }
 }

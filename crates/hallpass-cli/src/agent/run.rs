@@ -3,6 +3,7 @@
 use crate::agent::config::{AgentFile, DoorConfig, FleetConfig};
 use crate::agent::passed::Passed;
 use crate::agent::self_test;
+use crate::auditing::{Auditing, open_log};
 use crate::data_dir::{write_atomically, write_private};
 use crate::dev::{METADATA_ADDRESSES, bind, link_local_listener, report, serve_metadata, start_log};
 use crate::error::CliError;
@@ -16,9 +17,9 @@ use hallpass_agent::{
     Agent, AgentConfig, CredentialSource, MountedFiles, RulesFile, RulesSource, Shutdown, ShutdownTrigger,
     SystemClock, SystemEntropy,
 };
-use hallpass_audit::AuditLog;
 use hallpass_cloud::CloudSource;
 use hallpass_fleet::{FleetSource, FleetSourceConfig, NodeFiles};
+use hallpass_gateway::AuditConfig;
 use hallpass_serve::{AgentAudit, LocalDoor, LocalDoorConfig};
 use hallpass_types::{Clock, Entropy};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -56,6 +57,7 @@ struct Running {
     /// What keeps up with the fleet.
     following: Option<tokio::task::JoinHandle<()>>,
     files: Option<MountedFiles>,
+    auditing: Option<Auditing>,
     _link_local: Vec<LoopbackAddress>,
 }
 
@@ -68,7 +70,7 @@ impl Running {
         let (source, following) = source(file, &clock)?;
         make_folder(&file.run_dir, 0o755)?;
         make_folder(&file.audit, 0o700)?;
-        let audit = Arc::new(AuditLog::open(&file.audit).map_err(|error| failed(&error))?);
+        let audit = open_log(&file.audit, &AuditConfig::default())?;
         // A source that cannot be reached yet is no reason not to start: nothing is served until it can be.
         let machine = source.machine().await;
         if let Err(error) = &machine {
@@ -82,6 +84,7 @@ impl Running {
                 file.machine.region.clone().unwrap_or_default(),
             ),
         };
+        let auditing = Auditing::of_agent(&audit, &clock, &account, &region)?;
         let sink = AgentAudit::new(audit, Arc::clone(&entropy), &account, &region, &instance);
         let bound = file.listen.metadata.iter().map(SocketAddr::ip).collect();
         let agent = Agent::new(AgentConfig {
@@ -116,6 +119,7 @@ impl Running {
             serving: Vec::new(),
             following,
             files: None,
+            auditing: Some(auditing),
             _link_local: Vec::new(),
         };
         running.listen(file, &mut passed, &agent, &stopped).await?;
@@ -319,6 +323,9 @@ impl Running {
         if let Some(following) = self.following.take() {
             following.abort();
         }
+        if let Some(auditing) = self.auditing.take() {
+            auditing.stop().await;
+        }
         // The redirection stays: what it leads to is closed now, not open.
         if !self.socket_is_passed {
             let _ = std::fs::remove_file(&self.ready.agent_socket);
@@ -331,10 +338,7 @@ impl Running {
 type Sourced = (Arc<dyn CredentialSource>, Option<tokio::task::JoinHandle<()>>);
 
 /// Where sessions come from, and the task that keeps up with it where there is one.
-fn source(
-    file: &AgentFile,
-    clock: &Arc<dyn Clock>,
-) -> Result<Sourced, CliError> {
+fn source(file: &AgentFile, clock: &Arc<dyn Clock>) -> Result<Sourced, CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
     let Some(fleet) = &file.fleet else {
         let source = CloudSource::new(file.cloud(), Arc::clone(clock)).map_err(|error| failed(&error))?;

@@ -3,11 +3,11 @@
 mod document;
 mod now;
 mod trail;
-mod window;
 
 use super::account::{Account, AccountSource, Entity, Held, load};
 use super::options::Format;
 use crate::error::CliError;
+use crate::instant::instant;
 use crate::printer::Printer;
 use crate::running::data_path;
 use clap::Args as ClapArgs;
@@ -68,7 +68,7 @@ struct Suggestion {
 pub(crate) async fn run(options: &SuggestArgs, printer: &Printer) -> Result<u8, CliError> {
     let now = SystemClock.now();
     let time = |text: &Option<String>, flag| {
-        let parsed = text.as_deref().map(|text| window::instant(text, now, flag));
+        let parsed = text.as_deref().map(|text| instant(text, now, flag));
         parsed.transpose()
     };
     let (since, until) = (time(&options.since, "--since")?, time(&options.until, "--until")?);

@@ -4,7 +4,7 @@ use crate::error::CliError;
 use hallpass_types::UnixSeconds;
 
 /// RFC 3339, a date (its first second, UTC), or how long before `now`: `7d`, `12h`, `30m`.
-pub(super) fn instant(text: &str, now: UnixSeconds, flag: &str) -> Result<UnixSeconds, CliError> {
+pub(crate) fn instant(text: &str, now: UnixSeconds, flag: &str) -> Result<UnixSeconds, CliError> {
     let ago = || {
         let unit = text.chars().next_back()?;
         let number = text.strip_suffix(unit)?.parse::<u32>().ok()?;
