@@ -170,6 +170,7 @@ impl Authority {
                 attached: vec!["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()],
                 ..Default::default()
             },
+            groups: vec![],
         };
         let (key_op, access_key_id, secret) = self.new_access_key(account, Some("admin"), now)?;
         let account_key = key(account, "account", "");
@@ -219,6 +220,9 @@ impl Authority {
         let action = find(call.service, &call.action).ok_or_else(|| {
             ApiError::invalid_action(&call.action, call.params.get("Version").unwrap_or(""))
         })?;
+        if call.service == Service::Iam {
+            crate::model::check(&call.action, &call.params)?;
+        }
         session_may_call(call)?;
         let state = self.read();
         (action.requirement)(&self.ctx(&state, call)?)

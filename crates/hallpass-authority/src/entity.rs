@@ -48,6 +48,21 @@ pub(crate) struct User {
     pub(crate) id: String,
     pub(crate) created: UnixSeconds,
     pub(crate) permissions: Permissions,
+    /// Ids of the groups it is in. By id, so that a group that is renamed keeps its members and one that is deleted and
+    /// made anew has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) groups: Vec<String>,
+}
+
+/// Its members are kept on the users.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) id: String,
+    pub(crate) created: UnixSeconds,
+    /// Neither boundary nor tags: AWS's groups have none.
+    pub(crate) permissions: Permissions,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -16,6 +16,7 @@ mod error;
 mod iam;
 mod keyring;
 mod managed;
+mod model;
 mod names;
 mod sessions;
 mod state;

@@ -1,7 +1,7 @@
 //! The whole state in memory, built from the store's keys and kept up with its events.
 
-use crate::account::{AccountState, compile_policy, compile_role, compile_user, policy_arn};
-use crate::entity::{AccessKey, Account, Instance, InstanceProfile, ManagedPolicy, Role, User};
+use crate::account::{AccountState, compile_group, compile_policy, compile_role, compile_user, policy_arn};
+use crate::entity::{AccessKey, Account, Group, Instance, InstanceProfile, ManagedPolicy, Role, User};
 use hallpass_store::Op;
 use hallpass_types::{AccessKeyId, AccountId};
 use serde::Serialize;
@@ -97,7 +97,19 @@ impl State {
         let state = self.accounts.get_mut(&account).ok_or_else(unknown)?;
         match kind {
             "role" => replace::<Role, _>(key, value, name, &mut state.roles, compile_role),
-            "user" => replace::<User, _>(key, value, name, &mut state.users, compile_user),
+            "user" => {
+                replace::<User, _>(key, value, name, &mut state.users, compile_user)?;
+                state.user_changed(name);
+                Ok(())
+            }
+            "group" => {
+                let id = |state: &AccountState| state.groups.get(name).map(|group| group.group.id.clone());
+                let before = id(state);
+                replace::<Group, _>(key, value, name, &mut state.groups, compile_group)?;
+                let after = id(state);
+                state.group_changed(name, before, after);
+                Ok(())
+            }
             "policy" => {
                 let arn = |state: &AccountState| {
                     let known = state.policies.get(name);

@@ -1,9 +1,9 @@
-//! Customer managed policies, their versions, and attaching them.
+//! Customer managed policies and their versions.
 
-use super::{arn_of, put_role, put_user, role, tags_xml, user};
+use super::{arn_of, tags_xml};
 use crate::account::{CompiledPolicy, policy_arn};
 use crate::call::{Ctx, Outcome, Requirement, page_end, with_request_tags};
-use crate::entity::{ManagedPolicy, Permissions, PolicyVersion};
+use crate::entity::{ManagedPolicy, PolicyVersion};
 use crate::state::{key, put};
 use crate::{ApiError, managed, names};
 use hallpass_access::ActionOn;
@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 const DOCUMENT_CHARS_MAX: usize = 6_144;
 const VERSIONS_MAX: usize = 5;
-const ATTACHED_MAX: usize = 20;
 
 pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     let arn = ctx.required("PolicyArn")?;
@@ -306,79 +305,4 @@ pub(crate) fn set_default_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     policy.default_version = version_number(ctx, &policy)?;
     policy.updated = ctx.call.now;
     Outcome::wrote(vec![put_policy(ctx, &policy)])
-}
-
-fn attach(ctx: &Ctx<'_>, permissions: &mut Permissions, quota: &str) -> Result<(), ApiError> {
-    let arn = ctx.required("PolicyArn")?;
-    if !arn.starts_with("arn:") {
-        return Err(ApiError::validation(format!("ARN {arn} is not valid.")));
-    }
-    if ctx.account.managed_policy(arn).is_none() {
-        return Err(ApiError::no_such_entity(format!(
-            "Policy {arn} does not exist or is not attachable."
-        )));
-    }
-    if permissions.attached.iter().any(|other| other == arn) {
-        return Ok(());
-    }
-    if permissions.attached.len() >= ATTACHED_MAX {
-        return Err(ApiError::limit(format!(
-            "Cannot exceed quota for {quota}: {ATTACHED_MAX}"
-        )));
-    }
-    permissions.attached.push(arn.to_owned());
-    Ok(())
-}
-
-fn detach(ctx: &Ctx<'_>, permissions: &mut Permissions) -> Result<(), ApiError> {
-    let arn = ctx.required("PolicyArn")?;
-    let before = permissions.attached.len();
-    permissions.attached.retain(|other| other != arn);
-    if permissions.attached.len() == before {
-        return Err(ApiError::no_such_entity(format!("Policy {arn} was not found.")));
-    }
-    Ok(())
-}
-
-fn list_attached(ctx: &Ctx<'_>, permissions: &Permissions) -> Result<Outcome, ApiError> {
-    let (arns, marker) = ctx.page(permissions.attached.clone(), Clone::clone)?;
-    let mut xml = XmlWriter::new();
-    xml.list("AttachedPolicies", "member", arns, |xml, arn| {
-        xml.text("PolicyName", arn.rsplit('/').next().unwrap_or_default())
-            .text("PolicyArn", &arn);
-    });
-    page_end(&mut xml, marker);
-    Outcome::read(xml)
-}
-
-pub(crate) fn attach_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut role = role(ctx)?.role.clone();
-    attach(ctx, &mut role.permissions, "PoliciesPerRole")?;
-    Outcome::wrote(vec![put_role(ctx, &role)])
-}
-
-pub(crate) fn detach_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut role = role(ctx)?.role.clone();
-    detach(ctx, &mut role.permissions)?;
-    Outcome::wrote(vec![put_role(ctx, &role)])
-}
-
-pub(crate) fn list_attached_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    list_attached(ctx, &role(ctx)?.role.permissions)
-}
-
-pub(crate) fn attach_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut user = user(ctx)?.user.clone();
-    attach(ctx, &mut user.permissions, "PoliciesPerUser")?;
-    Outcome::wrote(vec![put_user(ctx, &user)])
-}
-
-pub(crate) fn detach_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut user = user(ctx)?.user.clone();
-    detach(ctx, &mut user.permissions)?;
-    Outcome::wrote(vec![put_user(ctx, &user)])
-}
-
-pub(crate) fn list_attached_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    list_attached(ctx, &user(ctx)?.user.permissions)
 }

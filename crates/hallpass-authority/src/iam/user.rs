@@ -61,6 +61,7 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         return Err(ApiError::exists(format!("User with name {name} already exists.")));
     }
     let user = User {
+        groups: vec![],
         name: name.to_owned(),
         path: names::path(&ctx.call.params)?,
         id: unique_id(IdKind::User, &*ctx.env.entropy),
@@ -79,7 +80,7 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         .noting("userId", &user.id))
 }
 
-fn user_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, user: &User) {
+pub(super) fn user_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, user: &User) {
     xml.text("Path", &user.path)
         .text("UserName", &user.name)
         .text("UserId", &user.id)
@@ -120,6 +121,11 @@ pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     if !ctx.state.keys_of(ctx.account.id(), Some(&user.name)).is_empty() {
         return Err(ApiError::delete_conflict(
             "Cannot delete entity, must delete access keys first.",
+        ));
+    }
+    if ctx.account.groups_of(user).next().is_some() {
+        return Err(ApiError::delete_conflict(
+            "Cannot delete entity, must remove users from group first.",
         ));
     }
     if !user.permissions.attached.is_empty() {
