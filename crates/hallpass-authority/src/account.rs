@@ -1,12 +1,16 @@
 //! One account's entities in memory, compiled: policies are parsed when they arrive, not when they are asked.
 
-use crate::entity::{Account, Group, Instance, InstanceProfile, ManagedPolicy, Permissions, Role, User};
+use crate::entity::{
+    Account, AccountSettings, Group, Instance, InstanceProfile, ManagedPolicy, MfaDevice, OidcProvider,
+    Permissions, Role, SamlProvider, ServerCertificate, User,
+};
 use crate::managed;
 use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
 use hallpass_types::{AccountId, Arn};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+mod lookup;
 mod membership;
 
 pub(crate) use membership::Membership;
@@ -84,6 +88,12 @@ pub(crate) struct AccountState {
     pub(crate) policies: BTreeMap<String, Arc<CompiledPolicy>>,
     pub(crate) profiles: BTreeMap<String, Arc<InstanceProfile>>,
     pub(crate) instances: BTreeMap<String, Arc<Instance>>,
+    pub(crate) mfa_devices: BTreeMap<String, Arc<MfaDevice>>,
+    pub(crate) server_certificates: BTreeMap<String, Arc<ServerCertificate>>,
+    pub(crate) oidc_providers: BTreeMap<String, Arc<OidcProvider>>,
+    pub(crate) saml_providers: BTreeMap<String, Arc<SamlProvider>>,
+    /// One, under the empty name, once something is set.
+    pub(crate) settings: BTreeMap<String, Arc<AccountSettings>>,
 }
 
 impl AccountState {
@@ -97,6 +107,11 @@ impl AccountState {
             policies: BTreeMap::new(),
             profiles: BTreeMap::new(),
             instances: BTreeMap::new(),
+            mfa_devices: BTreeMap::new(),
+            server_certificates: BTreeMap::new(),
+            oidc_providers: BTreeMap::new(),
+            saml_providers: BTreeMap::new(),
+            settings: BTreeMap::new(),
         }
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct Environment {
     pub(crate) machine: Machine,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) keyring: Keyring,
+    /// Wrong MFA codes of late.
+    pub(crate) guesses: crate::totp::Guesses,
 }
 
 /// The machine instances run on until they say otherwise: in dev mode, this one.
@@ -121,6 +123,7 @@ impl Authority {
                 machine,
                 entropy,
                 keyring,
+                guesses: Default::default(),
             },
             store,
             state: RwLock::new(state),
@@ -171,6 +174,7 @@ impl Authority {
                 ..Default::default()
             },
             groups: vec![],
+            credentials: Default::default(),
         };
         let (key_op, access_key_id, secret) = self.new_access_key(account, Some("admin"), now)?;
         let account_key = key(account, "account", "");
@@ -374,14 +378,17 @@ impl Authority {
 /// What the credentials themselves forbid, whatever policies say: those of `GetSessionToken` without MFA call no IAM,
 /// and of STS nothing but `AssumeRole` and `GetCallerIdentity` ("Compare AWS STS credentials").
 fn session_may_call(call: &Call) -> Result<(), ApiError> {
-    let session = call.caller.session.as_deref().map(|session| &session.principal);
-    if !matches!(
-        session,
-        Some(SessionPrincipal::User { .. } | SessionPrincipal::Root)
-    ) {
+    let session = call.caller.session.as_deref();
+    let Some(session) = session.filter(|session| {
+        matches!(
+            session.principal,
+            SessionPrincipal::User { .. } | SessionPrincipal::Root
+        )
+    }) else {
         return Ok(());
-    }
+    };
     match (call.service, call.action.as_str()) {
+        (Service::Iam, _) if session.mfa_at.is_some() => Ok(()),
         (Service::Iam, _) => Err(ApiError::new(
             "InvalidClientTokenId",
             403,

@@ -1,5 +1,16 @@
 //! What the store keeps: one value for each entity, as JSON. Field names are the stored format.
 
+mod credentials;
+mod provider;
+mod settings;
+
+pub(crate) use credentials::{
+    LoginProfile, MfaDevice, ServerCertificate, ServiceCredential, SigningCertificate, SshPublicKey,
+    UserCredentials,
+};
+pub(crate) use provider::{OidcProvider, SamlProvider};
+pub(crate) use settings::{AccountSettings, PasswordPolicy};
+
 use hallpass_session::{Binding, BindingMode, Network, Tag};
 use hallpass_types::{AccessKeyId, AccountId, UnixSeconds};
 use serde::{Deserialize, Serialize};
@@ -52,6 +63,9 @@ pub(crate) struct User {
     /// made anew has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) groups: Vec<String>,
+    /// What it proves itself with, access keys and MFA devices apart.
+    #[serde(default, skip_serializing_if = "UserCredentials::is_empty")]
+    pub(crate) credentials: UserCredentials,
 }
 
 /// Its members are kept on the users.

@@ -6,19 +6,32 @@ mod attach;
 mod details;
 mod group;
 mod inline;
+mod login;
+mod mfa;
+mod oidc;
 mod policy;
+mod policy_use;
 mod profile;
 mod role;
+mod saml;
+mod server_certificate;
+mod service_credential;
+mod settings;
+mod signing_certificate;
 mod simulate;
+mod ssh_key;
+mod tagging;
 mod user;
 
 pub(crate) use actions::ACTIONS;
+pub(crate) use mfa::{authenticate, is_given};
 pub(crate) use profile::pass_role;
 
 use crate::account::{CompiledGroup, CompiledRole, CompiledUser};
 use crate::call::Ctx;
 use crate::entity::Permissions;
-use crate::state::{key, put};
+use crate::state::key;
+use crate::state::put;
 use crate::{ApiError, account};
 use hallpass_access::CallerKind;
 use hallpass_session::Tag;
@@ -70,6 +83,23 @@ fn put_role(ctx: &Ctx<'_>, role: &crate::entity::Role) -> Op {
 
 fn put_user(ctx: &Ctx<'_>, user: &crate::entity::User) -> Op {
     put(key(ctx.account.id(), "user", &user.name), user)
+}
+
+/// `Active` or `Inactive`.
+fn status(is_active: bool) -> &'static str {
+    if is_active { "Active" } else { "Inactive" }
+}
+
+/// The status a call sets. IAM's model knows `Expired` too, which nobody can set.
+fn is_active(ctx: &Ctx<'_>) -> Result<bool, ApiError> {
+    match ctx.required("Status")? {
+        "Active" => Ok(true),
+        "Inactive" => Ok(false),
+        other => Err(ApiError::validation(format!(
+            "1 validation error detected: Value '{other}' at 'status' failed to satisfy constraint: \
+             Member must satisfy enum value set: [Active, Inactive]"
+        ))),
+    }
 }
 
 fn tags_xml(xml: &mut XmlWriter, tags: &[Tag]) {

@@ -18,9 +18,13 @@ mod keyring;
 mod managed;
 mod model;
 mod names;
+mod password;
+mod qr;
 mod sessions;
 mod state;
 mod sts;
+mod totp;
+mod x509;
 
 pub use authority::{Authority, Bootstrap, Machine, OpenAuthorityError};
 pub use call::{ActionInfo, Answer, Call, Requirement, Service};

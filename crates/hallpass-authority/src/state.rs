@@ -133,6 +133,11 @@ impl State {
                 replace::<InstanceProfile, _>(key, value, name, &mut state.profiles, |profile| profile)
             }
             "instance" => replace::<Instance, _>(key, value, name, &mut state.instances, |instance| instance),
+            "mfa" => replace(key, value, name, &mut state.mfa_devices, |device| device),
+            "certificate" => replace(key, value, name, &mut state.server_certificates, |it| it),
+            "oidc" => replace(key, value, name, &mut state.oidc_providers, |it| it),
+            "saml" => replace(key, value, name, &mut state.saml_providers, |it| it),
+            "settings" => replace(key, value, name, &mut state.settings, |it| it),
             _ => Err(unknown()),
         }
     }

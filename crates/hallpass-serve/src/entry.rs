@@ -224,7 +224,7 @@ pub(crate) fn identity_of(caller: &Caller) -> Identity {
             session_issuer: issuer,
             attributes: json!({
                 "creationDate": session.issued_at.iso8601(),
-                "mfaAuthenticated": "false",
+                "mfaAuthenticated": session.mfa_at.is_some().to_string(),
             }),
             source_identity: session.source_identity.clone(),
         }

@@ -1,4 +1,4 @@
-use super::{user, user_name};
+use super::{is_active, status, user, user_name};
 use crate::ApiError;
 use crate::account::AccountState;
 use crate::authority::new_access_key;
@@ -42,15 +42,11 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     xml.list("AccessKeyMetadata", "member", keys, |xml, key| {
         xml.text("UserName", &user.name)
             .text("AccessKeyId", key.id.as_str())
-            .text("Status", status(&key))
+            .text("Status", status(key.is_active))
             .text("CreateDate", key.created.iso8601());
     });
     page_end(&mut xml, None);
     Outcome::read(xml)
-}
-
-fn status(key: &AccessKey) -> &'static str {
-    if key.is_active { "Active" } else { "Inactive" }
 }
 
 /// The key named, which must be the user's own.
@@ -74,16 +70,7 @@ fn find(ctx: &Ctx<'_>) -> Result<Arc<AccessKey>, ApiError> {
 
 pub(crate) fn update(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut changed = AccessKey::clone(&*find(ctx)?);
-    changed.is_active = match ctx.required("Status")? {
-        "Active" => true,
-        "Inactive" => false,
-        other => {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value '{other}' at 'status' failed to satisfy constraint: \
-                 Member must satisfy enum value set: [Active, Inactive]"
-            )));
-        }
-    };
+    changed.is_active = is_active(ctx)?;
     Outcome::wrote(vec![put(access_key_key(ctx.account.id(), &changed.id), &changed)])
 }
 

@@ -1,6 +1,9 @@
 //! Every IAM action that is built: what it requires and what it does.
 
-use super::{access_key, attach, details, group, inline, policy, profile, role, simulate, user};
+use super::{
+    access_key, attach, details, group, inline, login, mfa, oidc, policy, policy_use, profile, role, saml,
+    server_certificate, service_credential, settings, signing_certificate, simulate, ssh_key, user,
+};
 use crate::call::{Action, Service};
 
 macro_rules! actions {
@@ -83,4 +86,79 @@ pub(crate) const ACTIONS: &[Action] = actions! {
     "DeleteInstanceProfile" => profile::requirement, profile::delete;
     "AddRoleToInstanceProfile" => profile::add_role_requirement, profile::add_role;
     "RemoveRoleFromInstanceProfile" => profile::requirement, profile::remove_role;
+    "UpdateUser" => user::update_requirement, user::update;
+    "PutUserPermissionsBoundary" => user::boundary_requirement, user::put_boundary;
+    "DeleteUserPermissionsBoundary" => user::requirement, user::delete_boundary;
+    "TagPolicy" => policy::requirement, policy::tag;
+    "UntagPolicy" => policy::requirement, policy::untag;
+    "ListPolicyTags" => policy::requirement, policy::list_tags;
+    "ListEntitiesForPolicy" => policy::requirement, policy_use::entities;
+    "ListPoliciesGrantingServiceAccess" => policy_use::requirement, policy_use::granting;
+    "TagInstanceProfile" => profile::requirement, profile::tag;
+    "UntagInstanceProfile" => profile::requirement, profile::untag;
+    "ListInstanceProfileTags" => profile::requirement, profile::list_tags;
+    "CreateLoginProfile" => user::requirement, login::create;
+    "GetLoginProfile" => user::requirement, login::get;
+    "UpdateLoginProfile" => user::requirement, login::update;
+    "DeleteLoginProfile" => user::requirement, login::delete;
+    "ChangePassword" => login::change_requirement, login::change;
+    "UploadSigningCertificate" => user::requirement, signing_certificate::upload;
+    "ListSigningCertificates" => user::requirement, signing_certificate::list;
+    "UpdateSigningCertificate" => user::requirement, signing_certificate::update;
+    "DeleteSigningCertificate" => user::requirement, signing_certificate::delete;
+    "UploadSSHPublicKey" => user::requirement, ssh_key::upload;
+    "GetSSHPublicKey" => user::requirement, ssh_key::get;
+    "ListSSHPublicKeys" => user::requirement, ssh_key::list;
+    "UpdateSSHPublicKey" => user::requirement, ssh_key::update;
+    "DeleteSSHPublicKey" => user::requirement, ssh_key::delete;
+    "CreateServiceSpecificCredential" => user::requirement, service_credential::create;
+    "ListServiceSpecificCredentials" => service_credential::list_requirement, service_credential::list;
+    "ResetServiceSpecificCredential" => user::requirement, service_credential::reset;
+    "UpdateServiceSpecificCredential" => user::requirement, service_credential::update;
+    "DeleteServiceSpecificCredential" => user::requirement, service_credential::delete;
+    "UploadServerCertificate" => server_certificate::upload_requirement, server_certificate::upload;
+    "GetServerCertificate" => server_certificate::requirement, server_certificate::get;
+    "ListServerCertificates" => server_certificate::list_requirement, server_certificate::list;
+    "UpdateServerCertificate" => server_certificate::update_requirement, server_certificate::update;
+    "DeleteServerCertificate" => server_certificate::requirement, server_certificate::delete;
+    "TagServerCertificate" => server_certificate::requirement, server_certificate::tag;
+    "UntagServerCertificate" => server_certificate::requirement, server_certificate::untag;
+    "ListServerCertificateTags" => server_certificate::requirement, server_certificate::list_tags;
+    "CreateVirtualMFADevice" => mfa::create_requirement, mfa::create;
+    "EnableMFADevice" => user::requirement, mfa::enable;
+    "ResyncMFADevice" => user::requirement, mfa::resync;
+    "DeactivateMFADevice" => user::requirement, mfa::deactivate;
+    "DeleteVirtualMFADevice" => mfa::requirement, mfa::delete;
+    "GetMFADevice" => mfa::get_requirement, mfa::get;
+    "ListMFADevices" => user::requirement, mfa::list;
+    "ListVirtualMFADevices" => mfa::list_virtual_requirement, mfa::list_virtual;
+    "TagMFADevice" => mfa::requirement, mfa::tag;
+    "UntagMFADevice" => mfa::requirement, mfa::untag;
+    "ListMFADeviceTags" => mfa::requirement, mfa::list_tags;
+    "CreateAccountAlias" => settings::requirement, settings::create_alias;
+    "DeleteAccountAlias" => settings::requirement, settings::delete_alias;
+    "ListAccountAliases" => settings::requirement, settings::list_aliases;
+    "UpdateAccountPasswordPolicy" => settings::requirement, settings::update_password_policy;
+    "GetAccountPasswordPolicy" => settings::requirement, settings::get_password_policy;
+    "DeleteAccountPasswordPolicy" => settings::requirement, settings::delete_password_policy;
+    "GetAccountSummary" => settings::requirement, settings::summary;
+    "SetSecurityTokenServicePreferences" => settings::requirement, settings::set_token_preferences;
+    "CreateOpenIDConnectProvider" => oidc::create_requirement, oidc::create;
+    "GetOpenIDConnectProvider" => oidc::requirement, oidc::get;
+    "ListOpenIDConnectProviders" => oidc::list_requirement, oidc::list;
+    "DeleteOpenIDConnectProvider" => oidc::requirement, oidc::delete;
+    "AddClientIDToOpenIDConnectProvider" => oidc::requirement, oidc::add_client;
+    "RemoveClientIDFromOpenIDConnectProvider" => oidc::requirement, oidc::remove_client;
+    "UpdateOpenIDConnectProviderThumbprint" => oidc::requirement, oidc::update_thumbprints;
+    "TagOpenIDConnectProvider" => oidc::requirement, oidc::tag;
+    "UntagOpenIDConnectProvider" => oidc::requirement, oidc::untag;
+    "ListOpenIDConnectProviderTags" => oidc::requirement, oidc::list_tags;
+    "CreateSAMLProvider" => saml::create_requirement, saml::create;
+    "GetSAMLProvider" => saml::requirement, saml::get;
+    "ListSAMLProviders" => saml::list_requirement, saml::list;
+    "UpdateSAMLProvider" => saml::requirement, saml::update;
+    "DeleteSAMLProvider" => saml::requirement, saml::delete;
+    "TagSAMLProvider" => saml::requirement, saml::tag;
+    "UntagSAMLProvider" => saml::requirement, saml::untag;
+    "ListSAMLProviderTags" => saml::requirement, saml::list_tags;
 };

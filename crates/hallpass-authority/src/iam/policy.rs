@@ -1,8 +1,8 @@
 //! Customer managed policies and their versions.
 
-use super::{arn_of, tags_xml};
+use super::{arn_of, tagging, tags_xml};
 use crate::account::{CompiledPolicy, policy_arn};
-use crate::call::{Ctx, Outcome, Requirement, page_end, with_request_tags};
+use crate::call::{Ctx, Outcome, Requirement, page_end, with_request_tags, with_resource_tags};
 use crate::entity::{ManagedPolicy, PolicyVersion};
 use crate::state::{key, put};
 use crate::{ApiError, managed, names};
@@ -19,10 +19,12 @@ const VERSIONS_MAX: usize = 5;
 
 pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     let arn = ctx.required("PolicyArn")?;
-    Ok(Requirement::Actions(vec![ActionOn::new(
-        format!("iam:{}", ctx.call.action),
-        arn,
-    )]))
+    let on = ActionOn::new(ctx.call.iam_action(), arn);
+    let on = match ctx.account.own_policy(arn) {
+        Some(own) => with_resource_tags(on, &own.policy.tags),
+        None => on,
+    };
+    Ok(Requirement::Actions(vec![tagging::on_request(ctx, on)?]))
 }
 
 pub(crate) fn list_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
@@ -305,4 +307,26 @@ pub(crate) fn set_default_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     policy.default_version = version_number(ctx, &policy)?;
     policy.updated = ctx.call.now;
     Outcome::wrote(vec![put_policy(ctx, &policy)])
+}
+
+pub(crate) fn tag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    tagging::tag(
+        ctx,
+        own(ctx)?.policy.clone(),
+        |policy| &mut policy.tags,
+        put_policy,
+    )
+}
+
+pub(crate) fn untag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    tagging::untag(
+        ctx,
+        own(ctx)?.policy.clone(),
+        |policy| &mut policy.tags,
+        put_policy,
+    )
+}
+
+pub(crate) fn list_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    tagging::list(ctx, &own(ctx)?.policy.tags)
 }

@@ -63,7 +63,6 @@ pub(super) fn with_boundary(ctx: &Ctx<'_>, action: ActionOn) -> ActionOn {
 fn named(ctx: &Ctx<'_>) -> Result<ActionOn, ApiError> {
     let name = ctx.required("RoleName")?;
     let action = format!("iam:{}", ctx.call.action);
-    let tags = names::tags(&ctx.call.params)?;
     // A role that does not exist is authorized by its name at the root path: who may not see it learns nothing.
     let on = match ctx.account.role(name) {
         Some(role) => {
@@ -78,7 +77,7 @@ fn named(ctx: &Ctx<'_>) -> Result<ActionOn, ApiError> {
         }
         None => ActionOn::new(action, arn_of(ctx, &format!("role/{name}"))),
     };
-    Ok(with_request_tags(on, &tags))
+    super::tagging::on_request(ctx, on)
 }
 
 pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {

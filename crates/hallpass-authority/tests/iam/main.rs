@@ -8,3 +8,5 @@
 
 mod groups;
 mod house;
+mod mfa;
+mod users;
