@@ -1,8 +1,8 @@
 //! One account's entities in memory, compiled: policies are parsed when they arrive, not when they are asked.
 
 use crate::entity::{
-    Account, AccountSettings, Group, Instance, InstanceProfile, ManagedPolicy, MfaDevice, OidcProvider,
-    Permissions, Role, SamlProvider, ServerCertificate, User,
+    Account, AccountSettings, CredentialReport, Group, Instance, InstanceProfile, Job, LastUse,
+    ManagedPolicy, MfaDevice, OidcProvider, Permissions, Role, SamlProvider, ServerCertificate, User,
 };
 use crate::managed;
 use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
@@ -94,6 +94,11 @@ pub(crate) struct AccountState {
     pub(crate) saml_providers: BTreeMap<String, Arc<SamlProvider>>,
     /// One, under the empty name, once something is set.
     pub(crate) settings: BTreeMap<String, Arc<AccountSettings>>,
+    /// By the id of an access key, user or role, in lower case.
+    pub(crate) last: BTreeMap<String, Arc<LastUse>>,
+    /// One, under the empty name, once it was generated.
+    pub(crate) reports: BTreeMap<String, Arc<CredentialReport>>,
+    pub(crate) jobs: BTreeMap<String, Arc<Job>>,
 }
 
 impl AccountState {
@@ -112,6 +117,9 @@ impl AccountState {
             oidc_providers: BTreeMap::new(),
             saml_providers: BTreeMap::new(),
             settings: BTreeMap::new(),
+            last: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            jobs: BTreeMap::new(),
         }
     }
 

@@ -46,6 +46,7 @@ pub(crate) struct Environment {
     pub(crate) keyring: Keyring,
     /// Wrong MFA codes of late.
     pub(crate) guesses: crate::totp::Guesses,
+    pub(crate) last_used: crate::last_used::LastUsed,
 }
 
 /// The machine instances run on until they say otherwise: in dev mode, this one.
@@ -124,6 +125,7 @@ impl Authority {
                 entropy,
                 keyring,
                 guesses: Default::default(),
+                last_used: Default::default(),
             },
             store,
             state: RwLock::new(state),

@@ -9,7 +9,7 @@ pub(crate) use credentials::{
     UserCredentials,
 };
 pub(crate) use provider::{OidcProvider, SamlProvider};
-pub(crate) use settings::{AccountSettings, PasswordPolicy};
+pub(crate) use settings::{AccountSettings, CredentialReport, Job, LastUse, PasswordPolicy, Use};
 
 use hallpass_session::{Binding, BindingMode, Network, Tag};
 use hallpass_types::{AccessKeyId, AccountId, UnixSeconds};

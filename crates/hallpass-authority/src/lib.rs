@@ -15,6 +15,7 @@ mod entity;
 mod error;
 mod iam;
 mod keyring;
+mod last_used;
 mod managed;
 mod model;
 mod names;

@@ -137,6 +137,9 @@ impl State {
             "certificate" => replace(key, value, name, &mut state.server_certificates, |it| it),
             "oidc" => replace(key, value, name, &mut state.oidc_providers, |it| it),
             "saml" => replace(key, value, name, &mut state.saml_providers, |it| it),
+            "last" => replace(key, value, name, &mut state.last, |it| it),
+            "report" => replace(key, value, name, &mut state.reports, |it| it),
+            "job" => replace(key, value, name, &mut state.jobs, |it| it),
             "settings" => replace(key, value, name, &mut state.settings, |it| it),
             _ => Err(unknown()),
         }

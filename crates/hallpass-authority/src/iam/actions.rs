@@ -1,8 +1,9 @@
 //! Every IAM action that is built: what it requires and what it does.
 
 use super::{
-    access_key, attach, details, group, inline, login, mfa, oidc, policy, policy_use, profile, role, saml,
-    server_certificate, service_credential, settings, signing_certificate, simulate, ssh_key, user,
+    access_key, attach, credential_report, details, group, inline, last_accessed, login, mfa, oidc,
+    organizations, policy, policy_use, profile, role, saml, server_certificate, service_credential,
+    service_linked, settings, signing_certificate, simulate, ssh_key, user,
 };
 use crate::call::{Action, Service};
 
@@ -161,4 +162,20 @@ pub(crate) const ACTIONS: &[Action] = actions! {
     "TagSAMLProvider" => saml::requirement, saml::tag;
     "UntagSAMLProvider" => saml::requirement, saml::untag;
     "ListSAMLProviderTags" => saml::requirement, saml::list_tags;
+    "GetAccessKeyLastUsed" => access_key::last_used_requirement, access_key::last_used;
+    "GenerateCredentialReport" => settings::requirement, credential_report::generate;
+    "GetCredentialReport" => settings::requirement, credential_report::get;
+    "GenerateServiceLastAccessedDetails" => last_accessed::requirement, last_accessed::generate;
+    "GetServiceLastAccessedDetails" => settings::requirement, last_accessed::get;
+    "GetServiceLastAccessedDetailsWithEntities" => settings::requirement, last_accessed::with_entities;
+    "CreateServiceLinkedRole" => service_linked::create_requirement, service_linked::create;
+    "DeleteServiceLinkedRole" => role::requirement, service_linked::delete;
+    "GetServiceLinkedRoleDeletionStatus" => service_linked::status_requirement, service_linked::deletion_status;
+    "GenerateOrganizationsAccessReport" => settings::requirement, organizations::none;
+    "GetOrganizationsAccessReport" => settings::requirement, organizations::no_report;
+    "ListOrganizationsFeatures" => settings::requirement, organizations::none;
+    "EnableOrganizationsRootCredentialsManagement" => settings::requirement, organizations::none;
+    "DisableOrganizationsRootCredentialsManagement" => settings::requirement, organizations::none;
+    "EnableOrganizationsRootSessions" => settings::requirement, organizations::none;
+    "DisableOrganizationsRootSessions" => settings::requirement, organizations::none;
 };

@@ -158,6 +158,7 @@ fn role_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &CompiledRole) {
         super::profile::profile_xml(ctx, xml, profile);
     });
     permissions_xml(xml, "RolePolicyList", &role.permissions);
+    super::role::last_used_xml(ctx, xml, role);
 }
 
 fn local_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &CompiledPolicy) {

@@ -8,6 +8,7 @@ use crate::{ApiError, managed};
 use hallpass_access::ActionOn;
 use hallpass_wire::XmlWriter;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// An entity that may have policies: kind, name, id, path, what it has.
 pub(super) struct Holder<'a> {
@@ -138,6 +139,29 @@ fn document_of(ctx: &Ctx<'_>, arn: &str) -> String {
     version.map_or_else(String::new, |version| version.document.clone())
 }
 
+/// The documents of every policy in `permissions`.
+pub(super) fn documents_of(ctx: &Ctx<'_>, permissions: &Permissions) -> Vec<String> {
+    let attached = permissions.attached.iter().map(|arn| document_of(ctx, arn));
+    permissions.inline.values().cloned().chain(attached).collect()
+}
+
+/// The services that documents allow something of by name. One that allows everything names none.
+pub(super) fn named_services(documents: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    let mut services = BTreeSet::new();
+    for document in documents {
+        let Ok(document) = serde_json::from_str::<Value>(&document) else {
+            continue;
+        };
+        let statements = listed(&document["Statement"]).into_iter();
+        for statement in statements.filter(|statement| statement["Effect"].as_str() == Some("Allow")) {
+            let actions = listed(&statement["Action"]).into_iter().filter_map(Value::as_str);
+            let prefixes = actions.filter_map(|action| Some(action.split_once(':')?.0.to_ascii_lowercase()));
+            services.extend(prefixes.filter(|prefix| !prefix.contains(['*', '?'])));
+        }
+    }
+    services
+}
+
 pub(crate) fn granting(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let arn = ctx.required("Arn")?;
     let name = arn.rsplit('/').next().unwrap_or_default();
@@ -195,16 +219,18 @@ pub(crate) fn granting(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Outcome::read(xml)
 }
 
+/// JSON of policies has a list, or the only member of it.
+fn listed(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(values) => values.iter().collect(),
+        Value::Null => vec![],
+        one => vec![one],
+    }
+}
+
 /// Whether some statement of a document allows some action of a service. Conditions and resources are not looked at, as
 /// AWS's answer does not.
-pub(super) fn grants(document: &str, service: &str) -> bool {
-    fn listed(value: &Value) -> Vec<&Value> {
-        match value {
-            Value::Array(values) => values.iter().collect(),
-            Value::Null => vec![],
-            one => vec![one],
-        }
-    }
+fn grants(document: &str, service: &str) -> bool {
     let Ok(document) = serde_json::from_str::<Value>(document) else {
         return false;
     };

@@ -184,7 +184,9 @@ pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             "Cannot delete entity, must delete policies first.",
         ));
     }
-    Outcome::wrote(vec![Op::Delete(key(ctx.account.id(), "user", &user.name))])
+    let mut ops = vec![Op::Delete(key(ctx.account.id(), "user", &user.name))];
+    ops.extend(ctx.forget_last_use(&user.id));
+    Outcome::wrote(ops)
 }
 
 fn change(

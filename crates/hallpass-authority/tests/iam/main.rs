@@ -9,4 +9,5 @@
 mod groups;
 mod house;
 mod mfa;
+mod reports;
 mod users;
