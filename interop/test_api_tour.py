@@ -45,7 +45,7 @@ def tour():
         region_name=house.ready["region"])
 
     class Tour:
-        called = set()
+        called, secrets = set(), []
 
         def client(self, service, session=session):
             client = session.client(service, endpoint_url=house.api, config=Config(retries={"max_attempts": 0}))
@@ -373,6 +373,7 @@ def test_what_users_prove_themselves_with(tour):
     assert made["ServiceUserName"] == f"proof-at-{tour.ready['account']}" and made["ServicePassword"]
     id = {"ServiceSpecificCredentialId": made["ServiceSpecificCredentialId"], **user}
     again = iam.reset_service_specific_credential(**id)["ServiceSpecificCredential"]
+    tour.secrets += [made["ServicePassword"], again["ServicePassword"]]
     assert again["ServicePassword"] != made["ServicePassword"]
     iam.update_service_specific_credential(Status="Inactive", **id)
     [listed] = iam.list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"]
@@ -411,6 +412,7 @@ def test_mfa_devices(tour):
     user = {"UserName": "phone-owner"}
     made = iam.create_virtual_mfa_device(VirtualMFADeviceName="phone", Path="/m/")["VirtualMFADevice"]
     serial, seed = {"SerialNumber": made["SerialNumber"]}, made["Base32StringSeed"]
+    tour.secrets.append(seed.decode())
     assert serial["SerialNumber"] == f"arn:aws:iam::{tour.ready['account']}:mfa/m/phone"
     side, rows = pixels(made["QRCodePNG"])
     assert side > 100 and set(rows[0]) == {0xff} and len(set(rows)) > 10
@@ -568,6 +570,16 @@ def test_there_are_no_organizations(tour, operation):
 ])
 def test_what_is_not_built_is_an_invalid_action(tour, service, operation, parameters):
     assert code(getattr(getattr(tour, service), operation), **parameters) == "InvalidAction"
+
+
+def test_no_secret_is_in_the_records_or_the_store(tour):
+    """What the tests before it said and were told in secret."""
+    data = Path(tour.ready["data"])
+    records = b"".join(file.read_bytes() for file in (data / "audit").rglob("*") if file.is_file())
+    assert b"CreateLoginProfile" in records and b"EnableMFADevice" in records and b"BEGIN CERTIFICATE" in records
+    for secret in (b"Abcdefg", b"PRIVATE KEY", *(secret.encode() for secret in tour.secrets)):
+        assert secret not in records, secret
+        assert secret not in (data / "store.redb").read_bytes(), secret
 
 
 def test_the_tour_called_everything(tour):

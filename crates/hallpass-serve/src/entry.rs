@@ -262,6 +262,10 @@ fn parameters_of<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Value 
         "NewPassword",
         "OldPassword",
         "TokenCode",
+        "AuthenticationCode1",
+        "AuthenticationCode2",
+        "PrivateKey",
+        "AddPrivateKey",
         "UserData",
     ];
     const VALUE_CHARS_MAX: usize = 8_192;
