@@ -158,6 +158,9 @@ def test_managed_policies(tour):
     assert code(iam.delete_policy_version, PolicyArn=arn, VersionId="v2") == "DeleteConflict"
     iam.delete_policy_version(PolicyArn=arn, VersionId="v1")
     assert arn in [p["Arn"] for p in iam.list_policies(Scope="Local")["Policies"]]
+    for prefix, usage, expected in (("/x/", None, [arn]), ("/y/", None, []), ("/x/", "PermissionsBoundary", [])):
+        filters = {"PathPrefix": prefix, **({"PolicyUsageFilter": usage} if usage else {})}
+        assert [p["Arn"] for p in iam.list_policies(Scope="Local", **filters)["Policies"]] == expected
     assert code(iam.create_policy, PolicyName="bad", PolicyDocument="{") == "MalformedPolicyDocument"
     iam.delete_policy(PolicyArn=arn)
     assert code(iam.get_policy, PolicyArn=arn) == "NoSuchEntity"

@@ -1,6 +1,7 @@
 //! Customer managed policies and their versions.
 
-use super::{arn_of, tagging, tags_xml};
+use super::attach::path_of;
+use super::{arn_of, tagging, tags_xml, under_path};
 use crate::account::{CompiledPolicy, policy_arn};
 use crate::call::{Ctx, Outcome, Requirement, page_end, with_request_tags, with_resource_tags};
 use crate::entity::{ManagedPolicy, PolicyVersion};
@@ -174,7 +175,16 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     if scope != "Local" {
         arns.extend(managed::aws_managed_arns().map(str::to_owned));
     }
-    arns.retain(|arn| !only_attached || ctx.account.attachment_count(arn) > 0);
+    arns.retain(|arn| {
+        let attached = || ctx.account.attachment_count(arn) > 0;
+        under_path(ctx, path_of(arn))
+            && (!only_attached || attached())
+            && match ctx.param("PolicyUsageFilter") {
+                Some("PermissionsBoundary") => ctx.account.boundary_count(arn) > 0,
+                Some(_) => attached(),
+                None => true,
+            }
+    });
     arns.sort();
     let (arns, marker) = ctx.page(arns, Clone::clone)?;
     let mut xml = XmlWriter::new();
