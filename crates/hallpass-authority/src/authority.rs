@@ -253,10 +253,16 @@ impl Authority {
         let action = find(call.service, &call.action).ok_or_else(|| {
             ApiError::invalid_action(&call.action, call.params.get("Version").unwrap_or(""))
         })?;
+        let passwords = self.hash_given(call).await;
+        let run = |state: &State| {
+            (action.run)(&Ctx {
+                passwords: &passwords,
+                ..self.ctx(state, call)?
+            })
+        };
         {
             // Most calls read: they never queue behind a write.
-            let state = self.read();
-            let outcome = (action.run)(&self.ctx(&state, call)?)?;
+            let outcome = run(&self.read())?;
             if outcome.ops.is_empty() {
                 return Ok(outcome.answer);
             }
@@ -265,7 +271,7 @@ impl Authority {
         for _ in 0..CONFLICT_RETRIES_MAX {
             let (outcome, txn) = {
                 let state = self.read();
-                let outcome = (action.run)(&self.ctx(&state, call)?)?;
+                let outcome = run(&state)?;
                 let txn = conditional(&state, outcome.ops.clone());
                 (outcome, txn)
             };
@@ -353,6 +359,7 @@ impl Authority {
             account,
             call,
             env: &self.env,
+            passwords: &crate::password::NONE_GIVEN,
         })
     }
 

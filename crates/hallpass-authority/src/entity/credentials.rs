@@ -63,7 +63,7 @@ pub(crate) struct ServiceCredential {
     /// `codecommit.amazonaws.com`
     pub(crate) service: String,
     pub(crate) user_name: String,
-    /// A salted hash: told once, when it is made.
+    /// SHA-256 in hexadecimal: the secret is told once, when it is made.
     pub(crate) hash: String,
     pub(crate) is_active: bool,
     pub(crate) created: UnixSeconds,

@@ -126,6 +126,16 @@ async fn passwords_follow_the_policy_and_are_never_told() {
     change("correct horse 3", "correct horse 1").await.unwrap();
     let told = house.done("GetLoginProfile", &[("UserName", "ana")]).await;
     assert!(told.contains("<PasswordResetRequired>false<"));
+    let bo = house.user("bo").await;
+    let put = [("UserName", "bo"), ("PolicyName", "p"), ("PolicyDocument", allow)];
+    house.done("PutUserPolicy", &put).await;
+    let of_ana = [
+        ("UserName", "ana"),
+        ("OldPassword", "correct horse 1"),
+        ("NewPassword", "correct horse 9"),
+    ];
+    let refused = house.call_as(&bo, "ChangePassword", &of_ana).await.unwrap_err();
+    assert_eq!(refused.code, "InvalidUserType", "one's own alone");
     assert_eq!(
         house
             .refused("ChangePassword", &[("OldPassword", "a"), ("NewPassword", "b")])
