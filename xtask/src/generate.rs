@@ -41,6 +41,12 @@ const MADE: &[Made] = &[
         script: "xtask/generate/s3_operations.py",
         output: "crates/hallpass-s3route/data/operations.txt",
     },
+    Made {
+        name: "iam-model",
+        package: BOTOCORE,
+        script: "xtask/generate/iam_model.py",
+        output: "crates/hallpass-authority/data/iam.txt",
+    },
 ];
 
 /// Writes the file of this name, or all.

@@ -68,6 +68,14 @@ impl Caller {
         }
         if let Some(session) = &self.session {
             context.set("aws:TokenIssueTime", &session.issued_at.iso8601());
+            // With long-term keys these are absent; a session without MFA says so ("AWS global condition context keys").
+            context.set(
+                "aws:MultiFactorAuthPresent",
+                if session.mfa_at.is_some() { "true" } else { "false" },
+            );
+            if let Some(at) = session.mfa_at {
+                context.set("aws:MultiFactorAuthAge", &now.since(at).max(0).to_string());
+            }
             if let Some(identity) = &session.source_identity {
                 context.set("aws:SourceIdentity", identity);
             }

@@ -1,11 +1,19 @@
 //! One account's entities in memory, compiled: policies are parsed when they arrive, not when they are asked.
 
-use crate::entity::{Account, Enrolment, Instance, InstanceProfile, ManagedPolicy, Permissions, Role, User};
+use crate::entity::{
+    Account, AccountSettings, CredentialReport, Enrolment, Group, Instance, InstanceProfile, Job, LastUse,
+    ManagedPolicy, MfaDevice, OidcProvider, Permissions, Role, SamlProvider, ServerCertificate, User,
+};
 use crate::managed;
 use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
 use hallpass_types::{AccountId, Arn};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
+
+mod lookup;
+mod membership;
+
+pub(crate) use membership::Membership;
 
 /// An entity's identity policies: parsed when the entity arrives, indexed together with the attached ones when they
 /// are first asked, and again when one of those changes.
@@ -54,6 +62,13 @@ pub(crate) struct CompiledUser {
     identity: IdentityPolicies,
 }
 
+/// A group with its inline policies parsed.
+#[derive(Debug)]
+pub(crate) struct CompiledGroup {
+    pub(crate) group: Group,
+    inline: Vec<NamedPolicy>,
+}
+
 /// A managed policy with its default version parsed.
 #[derive(Debug)]
 pub(crate) struct CompiledPolicy {
@@ -68,11 +83,24 @@ pub(crate) struct AccountState {
     pub(crate) account: Account,
     pub(crate) roles: BTreeMap<String, Arc<CompiledRole>>,
     pub(crate) users: BTreeMap<String, Arc<CompiledUser>>,
+    pub(crate) groups: BTreeMap<String, Arc<CompiledGroup>>,
+    pub(crate) membership: Membership,
     pub(crate) policies: BTreeMap<String, Arc<CompiledPolicy>>,
     pub(crate) profiles: BTreeMap<String, Arc<InstanceProfile>>,
     pub(crate) instances: BTreeMap<String, Arc<Instance>>,
     /// By the SHA-256 of the secret, in hex.
     pub(crate) enrolments: BTreeMap<String, Arc<Enrolment>>,
+    pub(crate) mfa_devices: BTreeMap<String, Arc<MfaDevice>>,
+    pub(crate) server_certificates: BTreeMap<String, Arc<ServerCertificate>>,
+    pub(crate) oidc_providers: BTreeMap<String, Arc<OidcProvider>>,
+    pub(crate) saml_providers: BTreeMap<String, Arc<SamlProvider>>,
+    /// One, under the empty name, once something is set.
+    pub(crate) settings: BTreeMap<String, Arc<AccountSettings>>,
+    /// By the id of an access key, user or role, in lower case.
+    pub(crate) last: BTreeMap<String, Arc<LastUse>>,
+    /// One, under the empty name, once it was generated.
+    pub(crate) reports: BTreeMap<String, Arc<CredentialReport>>,
+    pub(crate) jobs: BTreeMap<String, Arc<Job>>,
 }
 
 impl AccountState {
@@ -81,10 +109,20 @@ impl AccountState {
             account,
             roles: BTreeMap::new(),
             users: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            membership: Membership::default(),
             policies: BTreeMap::new(),
             profiles: BTreeMap::new(),
             instances: BTreeMap::new(),
             enrolments: BTreeMap::new(),
+            mfa_devices: BTreeMap::new(),
+            server_certificates: BTreeMap::new(),
+            oidc_providers: BTreeMap::new(),
+            saml_providers: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            last: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            jobs: BTreeMap::new(),
         }
     }
 
@@ -121,24 +159,43 @@ impl AccountState {
         self.identity_policies(&role.identity, &role.role.permissions)
     }
 
-    /// Inline and attached policies of a user.
+    /// Inline and attached policies of a user and of the groups it is in.
     pub(crate) fn user_policies<'a>(&'a self, user: &'a CompiledUser) -> &'a PolicyGroup {
-        self.identity_policies(&user.identity, &user.user.permissions)
+        user.identity.all.get_or_init(|| {
+            let groups: Vec<_> = self.groups_of(&user.user).collect();
+            let inline = groups.iter().flat_map(|group| &group.inline);
+            let lists = groups.iter().map(|group| &group.group.permissions.attached);
+            let lists = std::iter::once(&user.user.permissions.attached).chain(lists);
+            self.gather(user.identity.inline.iter().chain(inline), lists.flatten())
+        })
     }
 
-    /// An attached policy that no longer resolves is left out: it can only have allowed, a deny inside it cannot be
-    /// deleted while attached (`DeleteConflict`).
+    /// Inline and attached policies of a group, as its members have them.
+    pub(crate) fn group_policies(&self, group: &CompiledGroup) -> PolicyGroup {
+        self.gather(group.inline.iter(), group.group.permissions.attached.iter())
+    }
+
     fn identity_policies<'a>(
         &self,
         identity: &'a IdentityPolicies,
         permissions: &Permissions,
     ) -> &'a PolicyGroup {
-        identity.all.get_or_init(|| {
-            let attached = permissions.attached.iter();
-            let attached = attached.filter_map(|arn| self.managed_policy(arn));
-            let attached = attached.flat_map(PolicyGroup::policies);
-            identity.inline.iter().chain(attached).cloned().collect()
-        })
+        let gather = || self.gather(identity.inline.iter(), permissions.attached.iter());
+        identity.all.get_or_init(gather)
+    }
+
+    /// An attached policy that no longer resolves is left out: it can only have allowed, a deny inside it cannot be
+    /// deleted while attached (`DeleteConflict`). One that comes by several ways is there once.
+    fn gather<'a>(
+        &self,
+        inline: impl Iterator<Item = &'a NamedPolicy>,
+        attached: impl Iterator<Item = &'a String>,
+    ) -> PolicyGroup {
+        let mut seen = BTreeSet::new();
+        let attached = attached.filter(|arn| seen.insert(arn.as_str()));
+        let attached = attached.filter_map(|arn| self.managed_policy(arn));
+        let attached = attached.flat_map(PolicyGroup::policies).cloned();
+        inline.cloned().chain(attached).collect()
     }
 
     /// Brings what was indexed up to date after the managed policy called `name` changed: only those it is attached
@@ -157,10 +214,16 @@ impl AccountState {
                 identity: role.identity.after_change_of(arn, changed.as_ref()),
             });
         }
-        for user in self
+        let groups = self.groups.values().map(|group| &group.group);
+        let groups = groups.filter(|group| attached(&group.permissions));
+        let concerned: BTreeSet<String> = groups
+            .flat_map(|group| self.membership.members_of(&group.id))
+            .map(str::to_owned)
+            .collect();
+        for (_, user) in self
             .users
-            .values_mut()
-            .filter(|user| attached(&user.user.permissions))
+            .iter_mut()
+            .filter(|(name, user)| attached(&user.user.permissions) || concerned.contains(*name))
         {
             *user = Arc::new(CompiledUser {
                 user: user.user.clone(),
@@ -181,16 +244,12 @@ impl AccountState {
 
     /// How many entities a managed policy is attached to.
     pub(crate) fn attachment_count(&self, arn: &str) -> usize {
-        let attached = |permissions: &Permissions| permissions.attached.iter().any(|other| other == arn);
-        self.roles
-            .values()
-            .filter(|role| attached(&role.role.permissions))
+        let roles = self.roles.values().map(|role| &role.role.permissions);
+        let users = self.users.values().map(|user| &user.user.permissions);
+        let groups = self.groups.values().map(|group| &group.group.permissions);
+        let all = roles.chain(users).chain(groups);
+        all.filter(|permissions| permissions.attached.iter().any(|other| other == arn))
             .count()
-            + self
-                .users
-                .values()
-                .filter(|user| attached(&user.user.permissions))
-                .count()
     }
 }
 
@@ -200,6 +259,10 @@ pub(crate) fn role_arn(account: AccountId, role: &Role) -> String {
 
 pub(crate) fn user_arn(account: AccountId, user: &User) -> String {
     iam_arn(account, &format!("user{}{}", user.path, user.name))
+}
+
+pub(crate) fn group_arn(account: AccountId, group: &Group) -> String {
+    iam_arn(account, &format!("group{}{}", group.path, group.name))
 }
 
 pub(crate) fn policy_arn(account: AccountId, policy: &ManagedPolicy) -> String {
@@ -234,6 +297,11 @@ pub(crate) fn compile_role(role: Role) -> CompiledRole {
 pub(crate) fn compile_user(user: User) -> CompiledUser {
     let identity = IdentityPolicies::compile("user", &user.name, &user.permissions);
     CompiledUser { user, identity }
+}
+
+pub(crate) fn compile_group(group: Group) -> CompiledGroup {
+    let inline = compile_inline("group", &group.name, &group.permissions);
+    CompiledGroup { group, inline }
 }
 
 pub(crate) fn compile_policy(account: AccountId, policy: ManagedPolicy) -> CompiledPolicy {

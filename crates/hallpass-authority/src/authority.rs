@@ -55,6 +55,9 @@ pub(crate) struct Environment {
     pub(crate) entropy: Arc<dyn Entropy>,
     keyring: RwLock<Arc<Keyring>>,
     roots: RootKeys,
+    /// Wrong MFA codes of late.
+    pub(crate) guesses: crate::totp::Guesses,
+    pub(crate) last_used: crate::last_used::LastUsed,
 }
 
 impl Environment {
@@ -161,6 +164,8 @@ impl Authority {
                 entropy,
                 keyring: RwLock::new(Arc::new(keyring)),
                 roots,
+                guesses: Default::default(),
+                last_used: Default::default(),
             },
             store,
             state: RwLock::new(state),
@@ -214,6 +219,8 @@ impl Authority {
                 attached: vec!["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()],
                 ..Default::default()
             },
+            groups: vec![],
+            credentials: Default::default(),
         };
         let (key_op, access_key_id, secret) = self.new_access_key(account, Some("admin"), now)?;
         let account_key = key(account, "account", "");
@@ -265,6 +272,9 @@ impl Authority {
         let action = find(call.service, &call.action).ok_or_else(|| {
             ApiError::invalid_action(&call.action, call.params.get("Version").unwrap_or(""))
         })?;
+        if call.service == Service::Iam {
+            crate::model::check(&call.action, &call.params)?;
+        }
         session_may_call(call)?;
         let state = self.read();
         (action.requirement)(&self.ctx(&state, call)?)
@@ -292,17 +302,23 @@ impl Authority {
         if call.service == Service::Hallpass && call.action == "ExportState" {
             return self.exports.page(&*self.store, call).await;
         }
+        let passwords = self.hash_given(call).await;
+        let run = |state: &State| {
+            (action.run)(&Ctx {
+                passwords: &passwords,
+                ..self.ctx(state, call)?
+            })
+        };
         {
             // Most calls read: they never queue behind a write.
-            let state = self.read();
-            let outcome = (action.run)(&self.ctx(&state, call)?)?;
+            let outcome = run(&self.read())?;
             if outcome.ops.is_empty() {
                 return Ok(outcome.answer);
             }
         }
         let (mut answer, confirmed) = self
             .change(|state| {
-                let outcome = (action.run)(&self.ctx(state, call)?)?;
+                let outcome = run(state)?;
                 Ok(((outcome.answer, outcome.confirmed), outcome.ops))
             })
             .await?;
@@ -459,6 +475,7 @@ impl Authority {
             account,
             call,
             env: &self.env,
+            passwords: &crate::password::NONE_GIVEN,
         })
     }
 
@@ -486,14 +503,17 @@ impl Authority {
 /// What the credentials themselves forbid, whatever policies say: those of `GetSessionToken` without MFA call no IAM,
 /// and of STS nothing but `AssumeRole` and `GetCallerIdentity` ("Compare AWS STS credentials").
 fn session_may_call(call: &Call) -> Result<(), ApiError> {
-    let session = call.caller.session.as_deref().map(|session| &session.principal);
-    if !matches!(
-        session,
-        Some(SessionPrincipal::User { .. } | SessionPrincipal::Root)
-    ) {
+    let session = call.caller.session.as_deref();
+    let Some(session) = session.filter(|session| {
+        matches!(
+            session.principal,
+            SessionPrincipal::User { .. } | SessionPrincipal::Root
+        )
+    }) else {
         return Ok(());
-    }
+    };
     match (call.service, call.action.as_str()) {
+        (Service::Iam, _) if session.mfa_at.is_some() => Ok(()),
         (Service::Iam, _) => Err(ApiError::new(
             "InvalidClientTokenId",
             403,

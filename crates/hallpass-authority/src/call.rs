@@ -2,6 +2,7 @@
 
 use crate::account::AccountState;
 use crate::authority::Environment;
+use crate::password::GivenPasswords;
 use crate::state::State;
 use crate::{ApiError, control, ec2, iam, sts};
 use hallpass_access::{ActionOn, Caller};
@@ -185,6 +186,7 @@ pub(crate) struct Ctx<'a> {
     pub(crate) account: &'a AccountState,
     pub(crate) call: &'a Call,
     pub(crate) env: &'a Environment,
+    pub(crate) passwords: &'a GivenPasswords,
 }
 
 impl Ctx<'_> {

@@ -1,5 +1,16 @@
 //! What the store keeps: one value for each entity, as JSON. Field names are the stored format.
 
+mod credentials;
+mod provider;
+mod settings;
+
+pub(crate) use credentials::{
+    LoginProfile, MfaDevice, ServerCertificate, ServiceCredential, SigningCertificate, SshPublicKey,
+    UserCredentials,
+};
+pub(crate) use provider::{OidcProvider, SamlProvider};
+pub(crate) use settings::{AccountSettings, CredentialReport, Job, LastUse, PasswordPolicy, Use};
+
 use hallpass_session::{Binding, BindingMode, Network, Tag};
 use hallpass_types::{AccessKeyId, AccountId, UnixSeconds};
 use serde::{Deserialize, Serialize};
@@ -51,6 +62,13 @@ pub(crate) struct User {
     /// Sessions issued before this instant are refused.
     #[serde(default)]
     pub(crate) revoked_before: Option<UnixSeconds>,
+    /// Ids of the groups it is in. By id, so that a group that is renamed keeps its members and one that is deleted and
+    /// made anew has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) groups: Vec<String>,
+    /// What it proves itself with, access keys and MFA devices apart.
+    #[serde(default, skip_serializing_if = "UserCredentials::is_empty")]
+    pub(crate) credentials: UserCredentials,
 }
 
 /// A key whose sessions are refused, and those that came of them.
@@ -62,6 +80,17 @@ pub(crate) struct Revoked {
     pub(crate) before: Option<UnixSeconds>,
     /// No session of it can live as long as this.
     pub(crate) until: UnixSeconds,
+}
+
+/// Its members are kept on the users.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) id: String,
+    pub(crate) created: UnixSeconds,
+    /// Neither boundary nor tags: AWS's groups have none.
+    pub(crate) permissions: Permissions,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,93 +1,48 @@
 //! Identity and Access Management.
 
 mod access_key;
+mod actions;
+mod attach;
+mod credential_report;
 mod details;
+mod group;
 mod inline;
+mod job;
+mod last_accessed;
+mod login;
+pub(crate) mod mfa;
+mod oidc;
+mod organizations;
 mod policy;
+mod policy_use;
 mod profile;
 mod role;
+mod saml;
+pub(crate) mod server_certificate;
+mod service_credential;
+mod service_linked;
+mod settings;
+mod signing_certificate;
 mod simulate;
+mod ssh_key;
+mod tagging;
 mod user;
 
+pub(crate) use actions::ACTIONS;
+pub(crate) use mfa::{authenticate, is_given};
 pub(crate) use profile::pass_role;
 
-use crate::account::{CompiledRole, CompiledUser};
-use crate::call::{Action, Ctx, Service};
+use crate::account::{CompiledGroup, CompiledRole, CompiledUser};
+use crate::call::Ctx;
 use crate::entity::Permissions;
-use crate::state::{key, put};
+use crate::state::key;
+use crate::state::put;
 use crate::{ApiError, account};
 use hallpass_access::CallerKind;
 use hallpass_session::Tag;
 use hallpass_store::Op;
 use hallpass_wire::XmlWriter;
 use std::sync::Arc;
-
-macro_rules! actions {
-    ($($name:literal => $requirement:expr, $run:expr;)*) => {
-        &[$(Action { service: Service::Iam, name: $name, requirement: $requirement, run: $run },)*]
-    };
-}
-
-pub(crate) const ACTIONS: &[Action] = actions! {
-    "CreateRole" => role::create_requirement, role::create;
-    "GetRole" => role::requirement, role::get;
-    "ListRoles" => role::list_requirement, role::list;
-    "DeleteRole" => role::requirement, role::delete;
-    "UpdateRole" => role::requirement, role::update;
-    "UpdateRoleDescription" => role::requirement, role::update_description;
-    "UpdateAssumeRolePolicy" => role::requirement, role::update_trust;
-    "TagRole" => role::requirement, role::tag;
-    "UntagRole" => role::requirement, role::untag;
-    "ListRoleTags" => role::requirement, role::list_tags;
-    "PutRolePolicy" => role::requirement, inline::put_role;
-    "GetRolePolicy" => role::requirement, inline::get_role;
-    "ListRolePolicies" => role::requirement, inline::list_role;
-    "DeleteRolePolicy" => role::requirement, inline::delete_role;
-    "AttachRolePolicy" => role::attach_requirement, policy::attach_role;
-    "DetachRolePolicy" => role::attach_requirement, policy::detach_role;
-    "ListAttachedRolePolicies" => role::requirement, policy::list_attached_role;
-    "PutRolePermissionsBoundary" => role::boundary_requirement, role::put_boundary;
-    "DeleteRolePermissionsBoundary" => role::requirement, role::delete_boundary;
-    "CreateUser" => user::create_requirement, user::create;
-    "GetUser" => user::requirement, user::get;
-    "ListUsers" => user::list_requirement, user::list;
-    "DeleteUser" => user::requirement, user::delete;
-    "TagUser" => user::requirement, user::tag;
-    "UntagUser" => user::requirement, user::untag;
-    "ListUserTags" => user::requirement, user::list_tags;
-    "PutUserPolicy" => user::requirement, inline::put_user;
-    "GetUserPolicy" => user::requirement, inline::get_user;
-    "ListUserPolicies" => user::requirement, inline::list_user;
-    "DeleteUserPolicy" => user::requirement, inline::delete_user;
-    "AttachUserPolicy" => user::attach_requirement, policy::attach_user;
-    "DetachUserPolicy" => user::attach_requirement, policy::detach_user;
-    "ListAttachedUserPolicies" => user::requirement, policy::list_attached_user;
-    "CreateAccessKey" => user::requirement, access_key::create;
-    "ListAccessKeys" => user::requirement, access_key::list;
-    "UpdateAccessKey" => user::requirement, access_key::update;
-    "DeleteAccessKey" => user::requirement, access_key::delete;
-    "CreatePolicy" => policy::create_requirement, policy::create;
-    "GetPolicy" => policy::requirement, policy::get;
-    "ListPolicies" => policy::list_requirement, policy::list;
-    "DeletePolicy" => policy::requirement, policy::delete;
-    "CreatePolicyVersion" => policy::requirement, policy::create_version;
-    "GetPolicyVersion" => policy::requirement, policy::get_version;
-    "ListPolicyVersions" => policy::requirement, policy::list_versions;
-    "DeletePolicyVersion" => policy::requirement, policy::delete_version;
-    "SetDefaultPolicyVersion" => policy::requirement, policy::set_default_version;
-    "SimulateCustomPolicy" => simulate::custom_requirement, simulate::custom;
-    "SimulatePrincipalPolicy" => simulate::principal_requirement, simulate::principal;
-    "GetContextKeysForCustomPolicy" => simulate::custom_requirement, simulate::custom_keys;
-    "GetContextKeysForPrincipalPolicy" => simulate::principal_requirement, simulate::principal_keys;
-    "GetAccountAuthorizationDetails" => details::requirement, details::get;
-    "CreateInstanceProfile" => profile::create_requirement, profile::create;
-    "GetInstanceProfile" => profile::requirement, profile::get;
-    "ListInstanceProfiles" => profile::list_requirement, profile::list;
-    "ListInstanceProfilesForRole" => role::requirement, profile::list_for_role;
-    "DeleteInstanceProfile" => profile::requirement, profile::delete;
-    "AddRoleToInstanceProfile" => profile::add_role_requirement, profile::add_role;
-    "RemoveRoleFromInstanceProfile" => profile::requirement, profile::remove_role;
-};
 
 fn role<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<CompiledRole>, ApiError> {
     let name = ctx.required("RoleName")?;
@@ -116,12 +71,40 @@ fn user<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<CompiledUser>, ApiError> {
         .ok_or_else(|| ApiError::no_such_entity(format!("The user with name {name} cannot be found.")))
 }
 
+fn group<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<CompiledGroup>, ApiError> {
+    let name = ctx.required("GroupName")?;
+    ctx.account
+        .group(name)
+        .ok_or_else(|| ApiError::no_such_entity(format!("The group with name {name} cannot be found.")))
+}
+
+fn put_group(ctx: &Ctx<'_>, group: &crate::entity::Group) -> Op {
+    put(key(ctx.account.id(), "group", &group.name), group)
+}
+
 fn put_role(ctx: &Ctx<'_>, role: &crate::entity::Role) -> Op {
     put(key(ctx.account.id(), "role", &role.name), role)
 }
 
 fn put_user(ctx: &Ctx<'_>, user: &crate::entity::User) -> Op {
     put(key(ctx.account.id(), "user", &user.name), user)
+}
+
+/// `Active` or `Inactive`.
+fn status(is_active: bool) -> &'static str {
+    if is_active { "Active" } else { "Inactive" }
+}
+
+/// The status a call sets. IAM's model knows `Expired` too, which nobody can set.
+fn is_active(ctx: &Ctx<'_>) -> Result<bool, ApiError> {
+    match ctx.required("Status")? {
+        "Active" => Ok(true),
+        "Inactive" => Ok(false),
+        other => Err(ApiError::validation(format!(
+            "1 validation error detected: Value '{other}' at 'status' failed to satisfy constraint: \
+             Member must satisfy enum value set: [Active, Inactive]"
+        ))),
+    }
 }
 
 fn tags_xml(xml: &mut XmlWriter, tags: &[Tag]) {

@@ -19,11 +19,17 @@ mod fleet;
 mod following;
 mod iam;
 mod keyring;
+mod last_used;
 mod managed;
+mod model;
 mod names;
+mod password;
+mod qr;
 mod sessions;
 mod state;
 mod sts;
+mod totp;
+mod x509;
 
 pub use authority::{Authority, Bootstrap, Machine, OpenAuthorityError, RootKeys};
 pub use call::{ActionInfo, Answer, Call, Requirement, Service};

@@ -384,6 +384,7 @@ pub(crate) fn new_claims(
         issued_at: now,
         expires_at: now.plus(seconds),
         chain_depth: 0,
+        mfa_at: None,
         parent_access_key_id: None,
         ancestors: vec![],
         source_identity: None,

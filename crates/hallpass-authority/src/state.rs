@@ -1,9 +1,9 @@
 //! The whole state in memory, built from the store's keys and kept up with its events.
 
-use crate::account::{AccountState, compile_policy, compile_role, compile_user, policy_arn};
+use crate::account::{AccountState, compile_group, compile_policy, compile_role, compile_user, policy_arn};
 use crate::entity::{
-    AccessKey, Account, Enrolment, Instance, InstanceProfile, ManagedPolicy, Revoked, Role, StoredAuthority,
-    User,
+    AccessKey, Account, Enrolment, Group, Instance, InstanceProfile, ManagedPolicy, Revoked, Role,
+    StoredAuthority, User,
 };
 use hallpass_session::SessionClaims;
 use hallpass_store::{Listing, Op};
@@ -157,7 +157,19 @@ impl State {
         let state = self.accounts.get_mut(&account).ok_or_else(unknown)?;
         match kind {
             "role" => replace::<Role, _>(key, value, name, &mut state.roles, compile_role),
-            "user" => replace::<User, _>(key, value, name, &mut state.users, compile_user),
+            "user" => {
+                replace::<User, _>(key, value, name, &mut state.users, compile_user)?;
+                state.user_changed(name);
+                Ok(())
+            }
+            "group" => {
+                let id = |state: &AccountState| state.groups.get(name).map(|group| group.group.id.clone());
+                let before = id(state);
+                replace::<Group, _>(key, value, name, &mut state.groups, compile_group)?;
+                let after = id(state);
+                state.group_changed(name, before, after);
+                Ok(())
+            }
             "policy" => {
                 let arn = |state: &AccountState| {
                     let known = state.policies.get(name);
@@ -184,6 +196,14 @@ impl State {
                 replace::<Enrolment, _>(key, value, name, &mut state.enrolments, |enrolment| enrolment)
             }
             "instance" => replace::<Instance, _>(key, value, name, &mut state.instances, |instance| instance),
+            "mfa" => replace(key, value, name, &mut state.mfa_devices, |device| device),
+            "certificate" => replace(key, value, name, &mut state.server_certificates, |it| it),
+            "oidc" => replace(key, value, name, &mut state.oidc_providers, |it| it),
+            "saml" => replace(key, value, name, &mut state.saml_providers, |it| it),
+            "last" => replace(key, value, name, &mut state.last, |it| it),
+            "report" => replace(key, value, name, &mut state.reports, |it| it),
+            "job" => replace(key, value, name, &mut state.jobs, |it| it),
+            "settings" => replace(key, value, name, &mut state.settings, |it| it),
             _ => Err(unknown()),
         }
     }

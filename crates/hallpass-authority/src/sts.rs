@@ -1,13 +1,13 @@
 //! Security Token Service. Lifetimes: IAM User Guide, "Requesting temporary security credentials".
 
-use crate::ApiError;
 use crate::account::CompiledRole;
 use crate::call::{Action, Ctx, Outcome, Requirement, Service, with_request_tags};
-use crate::names;
 use crate::sessions::{new_claims, role_claims, seal};
+use crate::{ApiError, iam, names};
 use hallpass_access::{ActionOn, CallerKind};
 use hallpass_policy::{Policy, PolicyKind};
 use hallpass_session::{SessionClaims, SessionPrincipal, Tag};
+use hallpass_store::Op;
 use hallpass_types::{AccessKeyId, AccountId, Arn};
 use hallpass_wire::XmlWriter;
 use std::sync::Arc;
@@ -116,6 +116,12 @@ fn assume_role_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     let tags = names::tags(&ctx.call.params)?;
     let mut base = ActionOn::new("sts:AssumeRole", arn.to_string()).with("sts:RoleSessionName", session_name);
     base.resource_account = Some(account);
+    if iam::is_given(ctx) {
+        // Proved with this very call, so that a trust policy may demand it.
+        iam::authenticate(ctx)?;
+        base = base.with("aws:MultiFactorAuthPresent", "true");
+        base = base.with("aws:MultiFactorAuthAge", "0");
+    }
     if let Some(id) = ctx.param("ExternalId") {
         base = base.with("sts:ExternalId", id);
     }
@@ -199,6 +205,7 @@ fn assume_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     // A chained session is as bound as the one it came from.
     claims.binding = parent.and_then(|parent| parent.binding.clone());
     claims.instance = parent.and_then(|parent| parent.instance.clone());
+    let used_code = mfa(ctx, &mut claims)?;
     session_tags(ctx, parent, &mut claims)?;
     session_policies(ctx, account, &mut claims)?;
     let token = seal(ctx.env, &claims)?;
@@ -214,10 +221,20 @@ fn assume_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         let percent = token.expose().len() * 100 / hallpass_session::SESSION_TOKEN_BYTES_MAX;
         xml.text("PackedPolicySize", percent.to_string());
     }
-    Ok(Outcome::made(xml, vec![])?
+    Ok(Outcome::made(xml, used_code)?
         .noting("assumedRole", claims.arn())
         .noting("accessKeyId", claims.access_key_id.as_str())
         .noting("expiration", claims.expires_at.iso8601()))
+}
+
+/// The code a call brings makes its session one with MFA, and is remembered as used.
+fn mfa(ctx: &Ctx<'_>, claims: &mut SessionClaims) -> Result<Vec<Op>, ApiError> {
+    if !iam::is_given(ctx) {
+        return Ok(vec![]);
+    }
+    let used = iam::authenticate(ctx)?;
+    claims.mfa_at = Some(ctx.call.now);
+    Ok(vec![used])
 }
 
 /// Set once, it cannot change down the chain.
@@ -366,10 +383,11 @@ fn get_session_token(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let seconds = seconds.min(seconds_max);
     let mut claims = new_claims(ctx.env, caller.account, principal, ctx.call.now, seconds);
     claims.parent_access_key_id = caller.access_key_id.clone();
+    let used_code = mfa(ctx, &mut claims)?;
     let token = seal(ctx.env, &claims)?;
     let mut xml = XmlWriter::new();
     credentials_xml(&mut xml, &claims, token.expose());
-    Ok(Outcome::made(xml, vec![])?
+    Ok(Outcome::made(xml, used_code)?
         .noting("accessKeyId", claims.access_key_id.as_str())
         .noting("expiration", claims.expires_at.iso8601()))
 }

@@ -1,6 +1,7 @@
 //! `hallpass dev`: the whole system in one process.
 
 mod endpoints;
+mod last_used;
 mod network;
 pub(crate) mod upstreams;
 
@@ -213,6 +214,7 @@ impl System {
             door,
             async move { api_stopped.wait().await },
         )));
+        serving.push(last_used::keep(&authority, &stopped));
         serving.push(serve_metadata(&own_agent, metadata_listener, &stopped));
         let mut link_local = vec![];
         if options.link_local {

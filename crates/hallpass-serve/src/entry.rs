@@ -10,6 +10,7 @@ use hallpass_upstream::Body;
 use hallpass_wire::QueryParams;
 use http_body::Body as _;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) struct Entry {
@@ -29,6 +30,8 @@ pub(crate) struct Entry {
     pub(crate) detail: Map<String, Value>,
     pub(crate) user_agent: Option<String>,
     pub(crate) connection: Connection,
+    /// Who signed, once that is proved.
+    pub(crate) caller: Option<Arc<Caller>>,
     /// What the request's caller may do at once; let go with the answer.
     pub(crate) running: Running,
 }
@@ -61,6 +64,7 @@ impl Entry {
             detail: Map::new(),
             user_agent,
             connection,
+            caller: None,
             running: Running::default(),
         }
     }
@@ -72,6 +76,12 @@ impl Entry {
         } else {
             &self.source
         }
+    }
+
+    /// Who signed, and for which service (`s3`); `None` for strangers.
+    pub(crate) fn used(&self) -> Option<(&Caller, &str)> {
+        let service = self.source.strip_suffix(".amazonaws.com").unwrap_or(&self.source);
+        self.caller.as_deref().map(|caller| (caller, service))
     }
 
     /// Bytes either way. What an answer announces is what it will have.
@@ -102,7 +112,8 @@ impl Entry {
         self.source = format!("{service}.amazonaws.com");
     }
 
-    pub(crate) fn note_caller(&mut self, caller: &Caller) {
+    pub(crate) fn note_caller(&mut self, caller: &Arc<Caller>) {
+        self.caller = Some(Arc::clone(caller));
         self.account = caller.account.to_string();
         self.identity = identity_of(caller);
     }
@@ -224,7 +235,7 @@ pub(crate) fn identity_of(caller: &Caller) -> Identity {
             session_issuer: issuer,
             attributes: json!({
                 "creationDate": session.issued_at.iso8601(),
-                "mfaAuthenticated": "false",
+                "mfaAuthenticated": session.mfa_at.is_some().to_string(),
             }),
             source_identity: session.source_identity.clone(),
         }
@@ -251,6 +262,10 @@ fn parameters_of<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Value 
         "NewPassword",
         "OldPassword",
         "TokenCode",
+        "AuthenticationCode1",
+        "AuthenticationCode2",
+        "PrivateKey",
+        "AddPrivateKey",
         "UserData",
     ];
     const VALUE_CHARS_MAX: usize = 8_192;

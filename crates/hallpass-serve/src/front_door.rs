@@ -150,6 +150,15 @@ impl FrontDoor {
             }
         };
 
+        if let Some((caller, service)) = entry.used() {
+            // IAM is one service for all regions.
+            let region = if service == "iam" {
+                "us-east-1"
+            } else {
+                &self.region
+            };
+            self.parts.authority.note_use(caller, service, region, now);
+        }
         let (response, refusal) = match result {
             Ok(response) => (response, None),
             Err(refusal) => {

@@ -65,6 +65,9 @@ pub struct SessionClaims {
     pub issued_at: UnixSeconds,
     /// The first instant at which it is no longer valid.
     pub expires_at: UnixSeconds,
+    /// When a code of an MFA device was shown for it (`aws:MultiFactorAuthAge`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa_at: Option<UnixSeconds>,
     /// How many role assumptions led here without an instance in between; above zero, one hour is the longest.
     #[serde(default)]
     pub chain_depth: u8,

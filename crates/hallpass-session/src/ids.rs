@@ -15,25 +15,40 @@ pub enum IdKind {
     ManagedPolicy,
     /// `AGPA…`
     Group,
+    /// `ASCA…`
+    ServerCertificate,
+    /// `APKA…`
+    PublicKey,
+    /// `ACCA…`
+    ServiceCredential,
 }
 
 /// A unique id that no deleted and recreated entity ever gets again: four letters and seventeen more.
 #[must_use]
 pub fn unique_id(kind: IdKind, entropy: &dyn Entropy) -> String {
-    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let prefix = match kind {
         IdKind::Role => "AROA",
         IdKind::User => "AIDA",
         IdKind::InstanceProfile => "AIPA",
         IdKind::ManagedPolicy => "ANPA",
         IdKind::Group => "AGPA",
+        IdKind::ServerCertificate => "ASCA",
+        IdKind::PublicKey => "APKA",
+        IdKind::ServiceCredential => "ACCA",
     };
-    let mut random = [0u8; 17];
+    format!("{prefix}{}", random_base32(entropy, 17))
+}
+
+/// `letters` random letters of base 32 (RFC 4648), five bits each.
+#[must_use]
+pub fn random_base32(entropy: &dyn Entropy, letters: usize) -> String {
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let mut random = vec![0u8; letters];
     entropy.fill(&mut random);
-    let body = random
+    random
         .iter()
-        .filter_map(|byte| LETTERS.get(usize::from(byte & 31)).map(|b| char::from(*b)));
-    prefix.chars().chain(body).collect()
+        .filter_map(|byte| LETTERS.get(usize::from(byte & 31)).map(|b| char::from(*b)))
+        .collect()
 }
 
 /// `i-` and seventeen hexadecimal digits.

@@ -82,7 +82,8 @@ impl QueryParams {
     }
 
     /// The prefixes `name.member.N` or `name.N` that occur, by rising N.
-    fn numbered(&self, name: &str) -> Vec<String> {
+    #[must_use]
+    pub fn numbered(&self, name: &str) -> Vec<String> {
         for stem in [format!("{name}.member."), format!("{name}.")] {
             let mut numbers: Vec<u32> = self
                 .0

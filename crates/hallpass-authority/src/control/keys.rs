@@ -5,12 +5,13 @@ use crate::authority::KEYRING_KEY;
 use crate::call::{Ctx, Outcome};
 use crate::certificates::{authority_key, new_authority, purpose};
 use crate::entity::StoredAuthority;
+use crate::iam::{mfa, server_certificate};
 use crate::keyring::{KeyKind, StoredKeyring};
-use crate::state::{access_key_key, put};
+use crate::state::{access_key_key, key, put};
 use hallpass_store::Op;
 use hallpass_types::UnixSeconds;
 use hallpass_wire::XmlWriter;
-use std::collections::BTreeMap;
+use serde::Serialize;
 
 /// Secrets sealed anew by one call.
 const RESEAL_MAX: usize = 100;
@@ -196,50 +197,117 @@ pub(super) fn retire(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Ok(Outcome::made(xml, ops)?.confirmed())
 }
 
-/// Every secret in the store that is not sealed under the current generation: its store key, and how it reads resealed.
-fn unsealed(ctx: &Ctx<'_>) -> BTreeMap<String, Sealed> {
-    let keyring = ctx.env.keyring();
-    let keys = ctx.state.keys.values();
-    let keys = keys
-        .filter(|key| !keyring.is_current(&key.sealed_secret))
-        .map(|key| (access_key_key(key.account, &key.id), Sealed::Key(key.clone())));
-    let authorities = ctx.state.authorities.iter();
-    let authorities = authorities
-        .filter(|(_, one)| !keyring.is_current(&one.sealed_key))
-        .map(|(number, one)| (authority_key(*number), Sealed::Authority(*number, one.clone())));
-    keys.chain(authorities).collect()
+/// A secret in the store: under which key, sealed for what, and how the entity reads with it sealed anew.
+struct Sealed<'a> {
+    store_key: String,
+    purpose: String,
+    sealed: &'a str,
+    with: Box<dyn Fn(String) -> Op + 'a>,
 }
 
-enum Sealed {
-    Key(std::sync::Arc<crate::entity::AccessKey>),
-    Authority(u32, std::sync::Arc<StoredAuthority>),
+impl<'a> Sealed<'a> {
+    fn new<T: Clone + Serialize>(
+        store_key: String,
+        purpose: String,
+        entity: &'a T,
+        sealed: &'a str,
+        set: fn(&mut T, String),
+    ) -> Self {
+        let with_key = store_key.clone();
+        let with = move |sealed: String| {
+            let mut resealed = entity.clone();
+            set(&mut resealed, sealed);
+            put(with_key.clone(), &resealed)
+        };
+        Self {
+            store_key,
+            purpose,
+            sealed,
+            with: Box::new(with),
+        }
+    }
+}
+
+/// Every secret in the store that is not sealed under the current generation.
+fn unsealed<'a>(ctx: &'a Ctx<'_>) -> Vec<Sealed<'a>> {
+    let keyring = ctx.env.keyring();
+    let keys = ctx.state.keys.values().map(|own| {
+        let store_key = access_key_key(own.account, &own.id);
+        Sealed::new(
+            store_key,
+            own.id.to_string(),
+            &**own,
+            &own.sealed_secret,
+            |own, sealed| {
+                own.sealed_secret = sealed;
+            },
+        )
+    });
+    let authorities = ctx.state.authorities.iter().map(|(number, one)| {
+        let store_key = authority_key(*number);
+        Sealed::new(
+            store_key,
+            purpose(*number),
+            &**one,
+            &one.sealed_key,
+            |one, sealed| {
+                one.sealed_key = sealed;
+            },
+        )
+    });
+    let accounts = || ctx.state.accounts.values();
+    let devices =
+        accounts().flat_map(|account| account.mfa_devices.values().map(move |it| (account.id(), it)));
+    let devices = devices.map(|(account, device)| {
+        let store_key = key(account, "mfa", &device.name);
+        let purpose = mfa::seal_purpose(account, &device.name);
+        Sealed::new(
+            store_key,
+            purpose,
+            &**device,
+            &device.sealed_seed,
+            |device, sealed| {
+                device.sealed_seed = sealed;
+            },
+        )
+    });
+    let certificates = accounts().flat_map(|account| {
+        account
+            .server_certificates
+            .values()
+            .map(move |it| (account.id(), it))
+    });
+    let certificates = certificates.map(|(account, one)| {
+        let store_key = key(account, "certificate", &one.name);
+        let purpose = server_certificate::seal_purpose(&one.id);
+        Sealed::new(
+            store_key,
+            purpose,
+            &**one,
+            &one.sealed_private_key,
+            |one, sealed| {
+                one.sealed_private_key = sealed;
+            },
+        )
+    });
+    let all = keys.chain(authorities).chain(devices).chain(certificates);
+    let mut all: Vec<_> = all.filter(|one| !keyring.is_current(one.sealed)).collect();
+    all.sort_by(|left, right| left.store_key.cmp(&right.store_key));
+    all
 }
 
 /// Seals some of the long-term secrets under the current generation; answers how many are left.
 pub(super) fn reseal(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let keyring = ctx.env.keyring();
-    let again = |purpose: &str, sealed: &str| -> Result<String, ApiError> {
-        let secret = keyring.open_secret(purpose, sealed).map_err(failed)?;
-        keyring
-            .seal(purpose, secret.expose(), &*ctx.env.entropy)
-            .map_err(failed)
-    };
     let all = unsealed(ctx);
     let left = all.len().saturating_sub(RESEAL_MAX);
     let mut ops = vec![];
-    for (store_key, sealed) in all.into_iter().take(RESEAL_MAX) {
-        ops.push(match sealed {
-            Sealed::Key(key) => {
-                let mut resealed = crate::entity::AccessKey::clone(&key);
-                resealed.sealed_secret = again(key.id.as_str(), &key.sealed_secret)?;
-                put(store_key, &resealed)
-            }
-            Sealed::Authority(number, one) => {
-                let mut resealed = StoredAuthority::clone(&one);
-                resealed.sealed_key = again(&purpose(number), &one.sealed_key)?;
-                put(store_key, &resealed)
-            }
-        });
+    for one in all.iter().take(RESEAL_MAX) {
+        let secret = keyring.open_secret(&one.purpose, one.sealed).map_err(failed)?;
+        let sealed = keyring
+            .seal(&one.purpose, secret.expose(), &*ctx.env.entropy)
+            .map_err(failed)?;
+        ops.push((one.with)(sealed));
     }
     let mut xml = XmlWriter::new();
     xml.text("Left", left.to_string());

@@ -1,10 +1,11 @@
-use super::{user, user_name};
+use super::{is_active, status, user, user_name};
 use crate::ApiError;
-use crate::account::AccountState;
+use crate::account::{AccountState, user_arn};
 use crate::authority::new_access_key;
-use crate::call::{Ctx, Outcome, page_end};
+use crate::call::{Ctx, Outcome, Requirement, page_end};
 use crate::entity::AccessKey;
 use crate::state::{access_key_key, put};
+use hallpass_access::ActionOn;
 use hallpass_store::Op;
 use hallpass_types::AccessKeyId;
 use hallpass_wire::XmlWriter;
@@ -42,15 +43,51 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     xml.list("AccessKeyMetadata", "member", keys, |xml, key| {
         xml.text("UserName", &user.name)
             .text("AccessKeyId", key.id.as_str())
-            .text("Status", status(&key))
+            .text("Status", status(key.is_active))
             .text("CreateDate", key.created.iso8601());
     });
     page_end(&mut xml, None);
     Outcome::read(xml)
 }
 
-fn status(key: &AccessKey) -> &'static str {
-    if key.is_active { "Active" } else { "Inactive" }
+/// On the user who has the key.
+pub(crate) fn last_used_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
+    let owner = any(ctx)?.user.as_deref().and_then(|name| ctx.account.user(name));
+    let arn = match owner {
+        Some(owner) => user_arn(ctx.account.id(), &owner.user),
+        None => super::arn_of(ctx, "root"),
+    };
+    Ok(Requirement::Actions(vec![ActionOn::new(
+        ctx.call.iam_action(),
+        arn,
+    )]))
+}
+
+/// The key named, whoever in the account has it.
+fn any<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<AccessKey>, ApiError> {
+    let text = ctx.required("AccessKeyId")?;
+    let id = text.parse::<AccessKeyId>().ok();
+    id.and_then(|id| ctx.state.keys.get(&id))
+        .filter(|key| key.account == ctx.account.id())
+        .ok_or_else(|| ApiError::no_such_entity(format!("The Access Key with id {text} cannot be found")))
+}
+
+pub(crate) fn last_used(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let key = any(ctx)?;
+    let used = ctx.last_use(key.id.as_str());
+    let mut xml = XmlWriter::new();
+    xml.optional("UserName", key.user.as_deref());
+    xml.element("AccessKeyLastUsed", |xml| match used.latest() {
+        Some((service, used)) => {
+            xml.text("LastUsedDate", used.at.iso8601())
+                .text("ServiceName", service)
+                .text("Region", &used.region);
+        }
+        None => {
+            xml.text("ServiceName", "N/A").text("Region", "N/A");
+        }
+    });
+    Outcome::read(xml)
 }
 
 /// The key named, which must be the user's own.
@@ -74,19 +111,13 @@ fn find(ctx: &Ctx<'_>) -> Result<Arc<AccessKey>, ApiError> {
 
 pub(crate) fn update(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut changed = AccessKey::clone(&*find(ctx)?);
-    changed.is_active = match ctx.required("Status")? {
-        "Active" => true,
-        "Inactive" => false,
-        other => {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value '{other}' at 'status' failed to satisfy constraint: \
-                 Member must satisfy enum value set: [Active, Inactive]"
-            )));
-        }
-    };
+    changed.is_active = is_active(ctx)?;
     Outcome::wrote(vec![put(access_key_key(ctx.account.id(), &changed.id), &changed)])
 }
 
 pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    Outcome::wrote(vec![Op::Delete(access_key_key(ctx.account.id(), &find(ctx)?.id))])
+    let id = &find(ctx)?.id;
+    let mut ops = vec![Op::Delete(access_key_key(ctx.account.id(), id))];
+    ops.extend(ctx.forget_last_use(id.as_str()));
+    Outcome::wrote(ops)
 }

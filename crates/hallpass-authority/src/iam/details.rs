@@ -2,7 +2,9 @@
 
 use super::{boundary_xml, tags_xml};
 use crate::ApiError;
-use crate::account::{CompiledPolicy, CompiledRole, CompiledUser, role_arn, user_arn};
+use crate::account::{
+    CompiledGroup, CompiledPolicy, CompiledRole, CompiledUser, group_arn, role_arn, user_arn,
+};
 use crate::call::{Ctx, Outcome, Requirement, page_end};
 use crate::entity::Permissions;
 use crate::managed;
@@ -16,6 +18,7 @@ pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
 
 enum Item<'a> {
     User(&'a CompiledUser),
+    Group(&'a CompiledGroup),
     Role(&'a CompiledRole),
     Local(&'a CompiledPolicy),
     Aws(&'static str),
@@ -38,6 +41,10 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         let users = account.users.iter();
         items.extend(users.map(|(name, user)| (format!("1{name}"), Item::User(user))));
     }
+    if wanted("Group") {
+        let groups = account.groups.iter();
+        items.extend(groups.map(|(name, group)| (format!("5{name}"), Item::Group(group))));
+    }
     if wanted("Role") {
         let roles = account.roles.iter();
         items.extend(roles.map(|(name, role)| (format!("2{name}"), Item::Role(role))));
@@ -51,6 +58,7 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         let used = managed::aws_managed_arns().filter(|arn| account.attachment_count(arn) > 0);
         items.extend(used.map(|arn| (format!("4{arn}"), Item::Aws(arn))));
     }
+    items.sort_by(|(left, _), (right, _)| left.cmp(right));
     let (page, marker) = ctx.page(items, |(name, _)| name.clone())?;
     let mut xml = XmlWriter::new();
     let items = || page.iter().map(|(_, item)| item);
@@ -61,7 +69,13 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     xml.list("UserDetailList", "member", users, |xml, user| {
         user_xml(ctx, xml, user)
     });
-    xml.element("GroupDetailList", |_| {});
+    let groups = items().filter_map(|item| match item {
+        Item::Group(group) => Some(*group),
+        _ => None,
+    });
+    xml.list("GroupDetailList", "member", groups, |xml, group| {
+        group_xml(ctx, xml, group)
+    });
     let roles = items().filter_map(|item| match item {
         Item::Role(role) => Some(*role),
         _ => None,
@@ -73,13 +87,19 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     xml.list("Policies", "member", policies, |xml, item| match item {
         Item::Local(policy) => local_xml(ctx, xml, policy),
         Item::Aws(arn) => aws_xml(ctx, xml, arn),
-        Item::User(_) | Item::Role(_) => {}
+        Item::User(_) | Item::Group(_) | Item::Role(_) => {}
     });
     page_end(&mut xml, marker);
     Outcome::read(xml)
 }
 
 fn permissions_xml(xml: &mut XmlWriter, list: &str, permissions: &Permissions) {
+    policies_xml(xml, list, permissions);
+    boundary_xml(xml, permissions);
+    tags_xml(xml, &permissions.tags);
+}
+
+fn policies_xml(xml: &mut XmlWriter, list: &str, permissions: &Permissions) {
     xml.list(list, "member", &permissions.inline, |xml, (name, document)| {
         xml.text("PolicyName", name)
             .text("PolicyDocument", percent_encode(document));
@@ -93,8 +113,6 @@ fn permissions_xml(xml: &mut XmlWriter, list: &str, permissions: &Permissions) {
                 .text("PolicyArn", arn);
         },
     );
-    boundary_xml(xml, permissions);
-    tags_xml(xml, &permissions.tags);
 }
 
 fn user_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, user: &CompiledUser) {
@@ -104,8 +122,22 @@ fn user_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, user: &CompiledUser) {
         .text("UserId", &user.id)
         .text("Arn", user_arn(ctx.account.id(), user))
         .text("CreateDate", user.created.iso8601());
-    xml.element("GroupList", |_| {});
+    xml.element("GroupList", |xml| {
+        for group in ctx.account.groups_of(user) {
+            xml.text("member", &group.group.name);
+        }
+    });
     permissions_xml(xml, "UserPolicyList", &user.permissions);
+}
+
+fn group_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, group: &CompiledGroup) {
+    let group = &group.group;
+    xml.text("Path", &group.path)
+        .text("GroupName", &group.name)
+        .text("GroupId", &group.id)
+        .text("Arn", group_arn(ctx.account.id(), group))
+        .text("CreateDate", group.created.iso8601());
+    policies_xml(xml, "GroupPolicyList", &group.permissions);
 }
 
 fn role_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &CompiledRole) {
@@ -126,6 +158,7 @@ fn role_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &CompiledRole) {
         super::profile::profile_xml(ctx, xml, profile);
     });
     permissions_xml(xml, "RolePolicyList", &role.permissions);
+    super::role::last_used_xml(ctx, xml, role);
 }
 
 fn local_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &CompiledPolicy) {

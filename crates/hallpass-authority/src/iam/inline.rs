@@ -1,4 +1,4 @@
-//! Inline policies of roles and users: the same four actions twice, over what both have in common.
+//! Inline policies of roles, users and groups: the same four actions three times, over what both have in common.
 
 use crate::call::{Ctx, Outcome, page_end};
 use crate::entity::Permissions;
@@ -9,6 +9,7 @@ use hallpass_wire::{XmlWriter, percent_encode};
 /// Aggregate quotas of inline policies (IAM quotas).
 const ROLE_CHARS_MAX: usize = 10_240;
 const USER_CHARS_MAX: usize = 2_048;
+const GROUP_CHARS_MAX: usize = 5_120;
 /// The largest single document looked at; the aggregate decides.
 const DOCUMENT_CHARS_MAX: usize = 131_072;
 
@@ -110,4 +111,26 @@ pub(crate) fn get_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 
 pub(crate) fn list_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     list(ctx, &super::user(ctx)?.user.permissions)
+}
+
+pub(crate) fn put_group(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let mut group = super::group(ctx)?.group.clone();
+    let entity = format!("group {}", group.name);
+    put(ctx, &mut group.permissions, &entity, GROUP_CHARS_MAX)?;
+    Outcome::wrote(vec![super::put_group(ctx, &group)])
+}
+
+pub(crate) fn delete_group(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let mut group = super::group(ctx)?.group.clone();
+    delete(ctx, &mut group.permissions, "group")?;
+    Outcome::wrote(vec![super::put_group(ctx, &group)])
+}
+
+pub(crate) fn get_group(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let group = &super::group(ctx)?.group;
+    get(ctx, &group.permissions, "group", ("GroupName", &group.name))
+}
+
+pub(crate) fn list_group(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    list(ctx, &super::group(ctx)?.group.permissions)
 }

@@ -1,9 +1,10 @@
-//! Customer managed policies, their versions, and attaching them.
+//! Customer managed policies and their versions.
 
-use super::{arn_of, put_role, put_user, role, tags_xml, user};
+use super::attach::path_of;
+use super::{arn_of, tagging, tags_xml, under_path};
 use crate::account::{CompiledPolicy, policy_arn};
-use crate::call::{Ctx, Outcome, Requirement, page_end, with_request_tags};
-use crate::entity::{ManagedPolicy, Permissions, PolicyVersion};
+use crate::call::{Ctx, Outcome, Requirement, page_end, with_request_tags, with_resource_tags};
+use crate::entity::{ManagedPolicy, PolicyVersion};
 use crate::state::{key, put};
 use crate::{ApiError, managed, names};
 use hallpass_access::ActionOn;
@@ -16,14 +17,15 @@ use std::sync::Arc;
 
 const DOCUMENT_CHARS_MAX: usize = 6_144;
 const VERSIONS_MAX: usize = 5;
-const ATTACHED_MAX: usize = 20;
 
 pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     let arn = ctx.required("PolicyArn")?;
-    Ok(Requirement::Actions(vec![ActionOn::new(
-        format!("iam:{}", ctx.call.action),
-        arn,
-    )]))
+    let on = ActionOn::new(ctx.call.iam_action(), arn);
+    let on = match ctx.account.own_policy(arn) {
+        Some(own) => with_resource_tags(on, &own.policy.tags),
+        None => on,
+    };
+    Ok(Requirement::Actions(vec![tagging::on_request(ctx, on)?]))
 }
 
 pub(crate) fn list_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
@@ -173,7 +175,16 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     if scope != "Local" {
         arns.extend(managed::aws_managed_arns().map(str::to_owned));
     }
-    arns.retain(|arn| !only_attached || ctx.account.attachment_count(arn) > 0);
+    arns.retain(|arn| {
+        let attached = || ctx.account.attachment_count(arn) > 0;
+        under_path(ctx, path_of(arn))
+            && (!only_attached || attached())
+            && match ctx.param("PolicyUsageFilter") {
+                Some("PermissionsBoundary") => ctx.account.boundary_count(arn) > 0,
+                Some(_) => attached(),
+                None => true,
+            }
+    });
     arns.sort();
     let (arns, marker) = ctx.page(arns, Clone::clone)?;
     let mut xml = XmlWriter::new();
@@ -308,77 +319,24 @@ pub(crate) fn set_default_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Outcome::wrote(vec![put_policy(ctx, &policy)])
 }
 
-fn attach(ctx: &Ctx<'_>, permissions: &mut Permissions, quota: &str) -> Result<(), ApiError> {
-    let arn = ctx.required("PolicyArn")?;
-    if !arn.starts_with("arn:") {
-        return Err(ApiError::validation(format!("ARN {arn} is not valid.")));
-    }
-    if ctx.account.managed_policy(arn).is_none() {
-        return Err(ApiError::no_such_entity(format!(
-            "Policy {arn} does not exist or is not attachable."
-        )));
-    }
-    if permissions.attached.iter().any(|other| other == arn) {
-        return Ok(());
-    }
-    if permissions.attached.len() >= ATTACHED_MAX {
-        return Err(ApiError::limit(format!(
-            "Cannot exceed quota for {quota}: {ATTACHED_MAX}"
-        )));
-    }
-    permissions.attached.push(arn.to_owned());
-    Ok(())
+pub(crate) fn tag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    tagging::tag(
+        ctx,
+        own(ctx)?.policy.clone(),
+        |policy| &mut policy.tags,
+        put_policy,
+    )
 }
 
-fn detach(ctx: &Ctx<'_>, permissions: &mut Permissions) -> Result<(), ApiError> {
-    let arn = ctx.required("PolicyArn")?;
-    let before = permissions.attached.len();
-    permissions.attached.retain(|other| other != arn);
-    if permissions.attached.len() == before {
-        return Err(ApiError::no_such_entity(format!("Policy {arn} was not found.")));
-    }
-    Ok(())
+pub(crate) fn untag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    tagging::untag(
+        ctx,
+        own(ctx)?.policy.clone(),
+        |policy| &mut policy.tags,
+        put_policy,
+    )
 }
 
-fn list_attached(ctx: &Ctx<'_>, permissions: &Permissions) -> Result<Outcome, ApiError> {
-    let (arns, marker) = ctx.page(permissions.attached.clone(), Clone::clone)?;
-    let mut xml = XmlWriter::new();
-    xml.list("AttachedPolicies", "member", arns, |xml, arn| {
-        xml.text("PolicyName", arn.rsplit('/').next().unwrap_or_default())
-            .text("PolicyArn", &arn);
-    });
-    page_end(&mut xml, marker);
-    Outcome::read(xml)
-}
-
-pub(crate) fn attach_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut role = role(ctx)?.role.clone();
-    attach(ctx, &mut role.permissions, "PoliciesPerRole")?;
-    Outcome::wrote(vec![put_role(ctx, &role)])
-}
-
-pub(crate) fn detach_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut role = role(ctx)?.role.clone();
-    detach(ctx, &mut role.permissions)?;
-    Outcome::wrote(vec![put_role(ctx, &role)])
-}
-
-pub(crate) fn list_attached_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    list_attached(ctx, &role(ctx)?.role.permissions)
-}
-
-pub(crate) fn attach_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut user = user(ctx)?.user.clone();
-    attach(ctx, &mut user.permissions, "PoliciesPerUser")?;
-    Outcome::wrote(vec![put_user(ctx, &user)])
-}
-
-pub(crate) fn detach_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut user = user(ctx)?.user.clone();
-    detach(ctx, &mut user.permissions)?;
-    Outcome::wrote(vec![put_user(ctx, &user)])
-}
-
-pub(crate) fn list_attached_user(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    list_attached(ctx, &user(ctx)?.user.permissions)
+pub(crate) fn list_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    tagging::list(ctx, &own(ctx)?.policy.tags)
 }

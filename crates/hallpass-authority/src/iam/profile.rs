@@ -1,6 +1,6 @@
 //! Instance profiles. Several roles in one are allowed (the agent's rules choose); AWS allows one.
 
-use super::{arn_of, role, tags_xml, under_path};
+use super::{arn_of, role, tagging, tags_xml, under_path};
 use crate::account::{profile_arn, role_arn};
 use crate::call::{Ctx, Outcome, Requirement, page_end, with_request_tags, with_resource_tags};
 use crate::entity::InstanceProfile;
@@ -18,13 +18,14 @@ const ROLES_MAX: usize = 50;
 fn named(ctx: &Ctx<'_>) -> Result<ActionOn, ApiError> {
     let name = ctx.required("InstanceProfileName")?;
     let action = format!("iam:{}", ctx.call.action);
-    Ok(match ctx.account.profile(name) {
+    let on = match ctx.account.profile(name) {
         Some(profile) => with_resource_tags(
             ActionOn::new(action, profile_arn(ctx.account.id(), profile)),
             &profile.tags,
         ),
         None => ActionOn::new(action, arn_of(ctx, &format!("instance-profile/{name}"))),
-    })
+    };
+    tagging::on_request(ctx, on)
 }
 
 pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
@@ -187,4 +188,26 @@ pub(crate) fn remove_role(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         )));
     }
     Outcome::wrote(vec![put_profile(ctx, &changed)])
+}
+
+pub(crate) fn tag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    tagging::tag(
+        ctx,
+        InstanceProfile::clone(profile(ctx)?),
+        |it| &mut it.tags,
+        put_profile,
+    )
+}
+
+pub(crate) fn untag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    tagging::untag(
+        ctx,
+        InstanceProfile::clone(profile(ctx)?),
+        |it| &mut it.tags,
+        put_profile,
+    )
+}
+
+pub(crate) fn list_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    tagging::list(ctx, &profile(ctx)?.tags)
 }

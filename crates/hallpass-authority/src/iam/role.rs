@@ -63,10 +63,10 @@ pub(super) fn with_boundary(ctx: &Ctx<'_>, action: ActionOn) -> ActionOn {
 fn named(ctx: &Ctx<'_>) -> Result<ActionOn, ApiError> {
     let name = ctx.required("RoleName")?;
     let action = format!("iam:{}", ctx.call.action);
-    let tags = names::tags(&ctx.call.params)?;
     // A role that does not exist is authorized by its name at the root path: who may not see it learns nothing.
     let on = match ctx.account.role(name) {
         Some(role) => {
+            super::service_linked::protect(ctx, &role.role)?;
             let on = ActionOn::new(action, role_arn(ctx.account.id(), &role.role));
             let on = match &role.role.permissions.boundary {
                 Some(arn) if ctx.param("PermissionsBoundary").is_none() => {
@@ -78,11 +78,12 @@ fn named(ctx: &Ctx<'_>) -> Result<ActionOn, ApiError> {
         }
         None => ActionOn::new(action, arn_of(ctx, &format!("role/{name}"))),
     };
-    Ok(with_request_tags(on, &tags))
+    super::tagging::on_request(ctx, on)
 }
 
 pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let name = names::name("RoleName", ctx.required("RoleName")?, names::NAME_CHARS_MAX)?;
+    super::service_linked::refuse_path(&names::path(&ctx.call.params)?)?;
     let trust = ctx.required("AssumeRolePolicyDocument")?;
     names::document(trust, PolicyKind::Trust, TRUST_CHARS_MAX)?;
     if ctx.account.role(name).is_some() {
@@ -138,6 +139,16 @@ pub(super) fn role_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &Role) {
     if !role.permissions.tags.is_empty() {
         tags_xml(xml, &role.permissions.tags);
     }
+    last_used_xml(ctx, xml, role);
+}
+
+pub(super) fn last_used_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &Role) {
+    xml.element("RoleLastUsed", |xml| {
+        if let Some((_, used)) = ctx.last_use(&role.id).latest() {
+            xml.text("LastUsedDate", used.at.iso8601())
+                .text("Region", &used.region);
+        }
+    });
 }
 
 pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -187,7 +198,9 @@ pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             "Cannot delete entity, must delete policies first.",
         ));
     }
-    Outcome::wrote(vec![Op::Delete(key(ctx.account.id(), "role", &role.name))])
+    let mut ops = vec![Op::Delete(key(ctx.account.id(), "role", &role.name))];
+    ops.extend(ctx.forget_last_use(&role.id));
+    Outcome::wrote(ops)
 }
 
 fn change(

@@ -9,7 +9,7 @@ mod told;
 use self::told::{Told, names_xml, result_xml};
 use super::arn_of;
 use crate::ApiError;
-use crate::account::{role_arn, user_arn};
+use crate::account::{group_arn, role_arn, user_arn};
 use crate::call::{Ctx, Outcome, Requirement, page_end};
 use crate::entity::Permissions;
 use hallpass_access::ActionOn;
@@ -110,7 +110,7 @@ pub(crate) fn custom_keys(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 pub(crate) fn principal_keys(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let source = source(ctx)?;
     let added = group(ctx, CUSTOM, PolicyKind::Identity)?.unwrap_or_default();
-    keys(&[source.policies, &added])
+    keys(&[&source.policies, &added])
 }
 
 fn keys(groups: &[&PolicyGroup]) -> Result<Outcome, ApiError> {
@@ -127,11 +127,11 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidInput", 400, message)
 }
 
-/// A user or role of this account, with what bears on it.
+/// A user, group or role of this account, with what bears on it.
 struct Source<'a> {
     principal: PrincipalInfo,
     permissions: &'a Permissions,
-    policies: &'a PolicyGroup,
+    policies: PolicyGroup,
 }
 
 fn source<'a>(ctx: &'a Ctx<'_>) -> Result<Source<'a>, ApiError> {
@@ -149,7 +149,19 @@ fn source<'a>(ctx: &'a Ctx<'_>) -> Result<Source<'a>, ApiError> {
         return Ok(Source {
             principal,
             permissions: &role.role.permissions,
-            policies: ctx.account.role_policies(role),
+            policies: ctx.account.role_policies(role).clone(),
+        });
+    }
+    if let Some(group) = ctx
+        .account
+        .group(name)
+        .filter(|group| group_arn(id, &group.group) == arn)
+    {
+        return Ok(Source {
+            // Nobody in particular: a member that has nothing else.
+            principal: PrincipalInfo::user(id, &arn_of(ctx, "user/simulated"), ""),
+            permissions: &group.group.permissions,
+            policies: ctx.account.group_policies(group),
         });
     }
     let user = ctx
@@ -160,7 +172,7 @@ fn source<'a>(ctx: &'a Ctx<'_>) -> Result<Source<'a>, ApiError> {
     Ok(Source {
         principal: PrincipalInfo::user(id, arn, &user.user.id),
         permissions: &user.user.permissions,
-        policies: ctx.account.user_policies(user),
+        policies: ctx.account.user_policies(user).clone(),
     })
 }
 

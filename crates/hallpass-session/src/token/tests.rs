@@ -44,6 +44,7 @@ fn claims(entropy: &Seeded) -> SessionClaims {
         },
         issued_at: UnixSeconds(1_000),
         expires_at: UnixSeconds(4_600),
+        mfa_at: None,
         chain_depth: 0,
         parent_access_key_id: None,
         ancestors: vec![],

@@ -167,6 +167,7 @@ mod tests {
             },
             issued_at: UnixSeconds(0),
             expires_at: UnixSeconds(1),
+            mfa_at: None,
             chain_depth: 0,
             parent_access_key_id: None,
             ancestors: vec![],
