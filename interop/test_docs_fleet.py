@@ -18,6 +18,7 @@ def normal(folder):
         text = re.sub(r"\bi-[0-9a-f]{17}\b", "i-0123456789abcdef0", text)
         text = re.sub(r"\bHPE1-[0-9a-f]{64}-[0-9a-f]{64}", "HPE1-…", text)
         text = re.sub(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-22T15:00:00Z", text)
+        text = re.sub(r"\b\d+ keys are", "16 keys are", text)
         return re.sub(r"confirmed after [\d.]+ ms", "confirmed after 0.1 ms", text)
     return of
 

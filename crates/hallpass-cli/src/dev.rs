@@ -1,7 +1,7 @@
 //! `hallpass dev`: the whole system in one process.
 
 mod endpoints;
-mod last_used;
+pub(crate) mod last_used;
 mod network;
 pub(crate) mod upstreams;
 

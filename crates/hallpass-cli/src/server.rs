@@ -5,7 +5,7 @@ pub(crate) mod config;
 use crate::args::ConfigOption;
 use crate::auditing::{Auditing, open_log};
 use crate::data_dir::{DataDir, write_private};
-use crate::dev::{bind, gateway_config_at, start_log, upstreams};
+use crate::dev::{bind, gateway_config_at, last_used, start_log, upstreams};
 use crate::error::CliError;
 use crate::printer::Printer;
 use crate::running::{ApiReady, READY_NAME};
@@ -148,7 +148,7 @@ impl Server {
         let now = clock.now();
         let (account, admin_was_made) = seed::account(&authority, data, now).await?;
         let (stop, stopped) = Shutdown::new();
-        let mut serving = vec![];
+        let mut serving = vec![last_used::keep(&authority, &stopped)];
         let mut control_url = None;
         if let (Some(control), Some(listener)) = (&file.control, control_listener) {
             authority
