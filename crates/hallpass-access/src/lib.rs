@@ -83,6 +83,9 @@ pub struct PolicyBundle {
     pub session: Option<PolicyGroup>,
     /// The permissions boundary.
     pub boundary: Option<PolicyGroup>,
+    /// Service control policies of the account, a group for each level of its organization, the root's first; `None`
+    /// where nothing limits the account.
+    pub service_control: Option<Arc<Vec<PolicyGroup>>>,
 }
 
 impl PolicyBundle {
@@ -93,6 +96,7 @@ impl PolicyBundle {
             identity: Some(&self.identity),
             session: self.session.as_ref(),
             boundary: self.boundary.as_ref(),
+            service_control: self.service_control.as_deref().map(Vec::as_slice),
             ..PolicySet::default()
         }
     }

@@ -406,6 +406,7 @@ impl Authority {
                 tracing::error!(%error, "a change cannot be read");
             }
         }
+        state.tree.settle();
         drop(state);
         self.changes.send_replace(revision);
     }
@@ -486,7 +487,9 @@ impl Authority {
         let Some(account) = state.account(caller.account) else {
             return Default::default();
         };
-        self.sessions.bundle(account, caller)
+        let (mut bundle, tags) = self.sessions.bundle(account, caller);
+        bundle.service_control = state.tree.levels(caller.account);
+        (bundle, tags)
     }
 
     /// Runs `read` on one account's state.

@@ -1,6 +1,7 @@
 //! What the store keeps: one value for each entity, as JSON. Field names are the stored format.
 
 mod credentials;
+mod organization;
 mod provider;
 mod settings;
 
@@ -8,6 +9,7 @@ pub(crate) use credentials::{
     LoginProfile, MfaDevice, ServerCertificate, ServiceCredential, SigningCertificate, SshPublicKey,
     UserCredentials,
 };
+pub(crate) use organization::{ControlPolicy, Membership, Organization, Unit};
 pub(crate) use provider::{OidcProvider, SamlProvider};
 pub(crate) use settings::{AccountSettings, CredentialReport, Job, LastUse, PasswordPolicy, Use};
 

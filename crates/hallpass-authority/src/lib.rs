@@ -23,12 +23,14 @@ mod last_used;
 mod managed;
 mod model;
 mod names;
+mod organizations;
 mod password;
 mod qr;
 mod sessions;
 mod state;
 mod sts;
 mod totp;
+mod tree;
 mod x509;
 
 pub use authority::{Authority, Bootstrap, Machine, OpenAuthorityError, RootKeys};

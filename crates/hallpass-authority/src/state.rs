@@ -5,6 +5,7 @@ use crate::entity::{
     AccessKey, Account, Enrolment, Group, Instance, InstanceProfile, ManagedPolicy, Revoked, Role,
     StoredAuthority, User,
 };
+use crate::tree::Tree;
 use hallpass_session::SessionClaims;
 use hallpass_store::{Listing, Op};
 use hallpass_types::{AccessKeyId, AccountId};
@@ -20,6 +21,7 @@ pub(crate) const PREFIX: &str = "v1/";
 pub(crate) struct State {
     pub(crate) accounts: BTreeMap<AccountId, AccountState>,
     pub(crate) keys: HashMap<AccessKeyId, Arc<AccessKey>>,
+    pub(crate) tree: Tree,
     pub(crate) revoked: HashMap<AccessKeyId, Revoked>,
     /// Certificate authorities of the fleet's machines, by generation.
     pub(crate) authorities: BTreeMap<u32, Arc<StoredAuthority>>,
@@ -48,7 +50,45 @@ impl State {
         for entry in accounts.into_iter().chain(others) {
             state.apply(&entry.key, Some(&entry.value), entry.mod_revision)?;
         }
+        state.tree.settle();
         Ok(state)
+    }
+
+    /// What belongs to no account.
+    fn apply_system(
+        &mut self,
+        key: &str,
+        kind: &str,
+        name: &str,
+        value: Option<&[u8]>,
+    ) -> Result<(), ApplyError> {
+        let unknown = || ApplyError {
+            key: key.to_owned(),
+            why: "unknown kind of key".to_owned(),
+        };
+        match kind {
+            "ca" => {
+                let generation = name.parse().map_err(|_| unknown())?;
+                match value {
+                    Some(value) => self.authorities.insert(generation, Arc::new(decode(key, value)?)),
+                    None => self.authorities.remove(&generation),
+                };
+                return Ok(());
+            }
+            "org" => self.tree.organization = value.map(|value| decode(key, value)).transpose()?,
+            "ou" => set(&mut self.tree.units, name.to_owned(), key, value)?,
+            "scp" => set(&mut self.tree.policies, name.to_owned(), key, value)?,
+            "member" => set(
+                &mut self.tree.members,
+                name.parse().map_err(|_| unknown())?,
+                key,
+                value,
+            )?,
+            // Keys, servers and what else is not of the state.
+            _ => return Ok(()),
+        }
+        self.tree.touch();
+        Ok(())
     }
 
     pub(crate) fn account(&self, id: AccountId) -> Option<&AccountState> {
@@ -108,19 +148,11 @@ impl State {
             return Err(unknown());
         };
         // That its account was written to is all the key says.
-        if kind == "write" || (account == "system" && kind != "ca") {
+        if kind == "write" {
             return Ok(());
         }
         if account == "system" {
-            let generation = parts
-                .next()
-                .and_then(|text| text.parse().ok())
-                .ok_or_else(unknown)?;
-            match value {
-                Some(value) => self.authorities.insert(generation, Arc::new(decode(key, value)?)),
-                None => self.authorities.remove(&generation),
-            };
-            return Ok(());
+            return self.apply_system(key, kind, parts.next().unwrap_or_default(), value);
         }
         let account: AccountId = account.parse().map_err(|_| unknown())?;
         let name = parts.next().unwrap_or_default();
@@ -207,6 +239,19 @@ impl State {
             _ => Err(unknown()),
         }
     }
+}
+
+fn set<K: Ord, T: DeserializeOwned>(
+    map: &mut BTreeMap<K, T>,
+    name: K,
+    key: &str,
+    value: Option<&[u8]>,
+) -> Result<(), ApplyError> {
+    match value {
+        Some(value) => map.insert(name, decode(key, value)?),
+        None => map.remove(&name),
+    };
+    Ok(())
 }
 
 fn replace<Stored: DeserializeOwned, Kept>(

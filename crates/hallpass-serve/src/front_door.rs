@@ -1,7 +1,9 @@
 //! The front door: authenticate → authorize → dispatch → record. Every API request comes through
 //! [`FrontDoor::answer`], and every answer leaves through it with its record written.
 
+mod json_call;
 mod keys;
+mod organizations;
 mod own_page;
 mod paths;
 mod reading;
@@ -249,6 +251,11 @@ impl FrontDoor {
         }
         if service == trail::SERVICE && !self.parts.gateway.config.names_service(trail::SERVICE) {
             return Box::pin(self.serve_trail(claim, arrived, entry, dialect)).await;
+        }
+        if service == organizations::SERVICE
+            && !self.parts.gateway.config.names_service(organizations::SERVICE)
+        {
+            return Box::pin(self.serve_organizations(claim, arrived, entry, dialect)).await;
         }
         let own = Service::from_scope(&service)
             .filter(|own| *own != Service::Ec2 || !self.parts.gateway.config.names_service("ec2"));
