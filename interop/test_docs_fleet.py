@@ -15,6 +15,7 @@ def normal(folder):
     def of(text):
         text = text.replace(str(folder), "/srv")
         text = re.sub(r"\b\d{12}\b", "111122223333", text)
+        text = re.sub(r"\bAKIA[A-Z0-9]{16}\b", "AKIAIOSFODNN7EXAMPLE", text)
         text = re.sub(r"\bi-[0-9a-f]{17}\b", "i-0123456789abcdef0", text)
         text = re.sub(r"\bHPE1-[0-9a-f]{64}-[0-9a-f]{64}", "HPE1-…", text)
         text = re.sub(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-22T15:00:00Z", text)

@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Restore(crate::backup::RestoreArgs),
     /// Move everything from one store to another: redb to etcd, or back
     Migrate(crate::backup::MigrateArgs),
+    /// Every long-term key: its age, its last use, and which should go
+    Report(crate::report::ReportArgs),
     /// The keys of the authority: their age, rotation
     Keys(crate::keys::KeysArgs),
     /// The whole story in a few seconds, against a throw-away system

@@ -20,6 +20,7 @@ mod instant;
 mod keys;
 mod policy;
 mod printer;
+mod report;
 mod revoke;
 mod run;
 mod running;
@@ -79,6 +80,7 @@ async fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Backup(options) => backup::run(&options, printer).await,
         Command::Restore(options) => backup::restore(&options, printer).await,
         Command::Migrate(options) => backup::migrate(&options, printer).await,
+        Command::Report(options) => report::run(&options, printer).await,
         Command::Keys(options) => keys::run(options, printer).await,
         Command::Demo(options) => demo::run(options, printer).await,
         Command::Run(options) => run::run(options, printer).await,

@@ -39,7 +39,10 @@ pub(crate) async fn run(options: &StatusArgs, printer: &Printer) -> Result<u8, C
         ("account", account),
         ("region", Some(region)),
         ("instance", Some(instance)),
-        ("data", system.map(|system| system.data.display().to_string())),
+        (
+            "data",
+            system.as_ref().map(|system| system.data.display().to_string()),
+        ),
         (
             "rules",
             Some(format!("{} ({} in force)", rules.display(), agent.rules)),
@@ -63,6 +66,13 @@ pub(crate) async fn run(options: &StatusArgs, printer: &Printer) -> Result<u8, C
     }
     if let Some(line) = audit_line(&options.location) {
         printer.data(&line);
+    }
+    if system.is_some()
+        && let Ok(due @ 1..) = crate::report::due(&options.location).await
+    {
+        printer.data(&format!(
+            "WARNING   {due} access keys should be rotated or deleted: `hallpass report`"
+        ));
     }
     printer.data(&format!("roles     {}", agent.roles.join(", ")));
     for lease in &agent.leases {
