@@ -117,11 +117,11 @@ class Server:
     def root_key(self):
         return (self.data / "root.key").read_bytes()
 
-    def hallpass(self, *words, check=True, stdin=None):
+    def hallpass(self, *words, check=True, stdin=None, env=None):
         prefix = self.machine.prefix() if self.machine else []
         command, rest = words[0], list(words[1:])
-        result = subprocess.run(prefix + [BINARY, command, "--data", str(self.data), *rest], env=CLEAN,
-                                capture_output=True, text=True, input=stdin)
+        result = subprocess.run(prefix + [BINARY, command, "--data", str(self.data), *rest],
+                                env={**CLEAN, **(env or {})}, capture_output=True, text=True, input=stdin)
         assert not check or result.returncode == 0, result.stderr
         return result
 
@@ -129,10 +129,10 @@ class Server:
         text = (self.data / "admin-credentials").read_text()
         return re.search(r"_key_id = (\S+)", text)[1], re.search(r"access_key = (\S+)", text)[1]
 
-    def client(self, service, key=None, **options):
+    def client(self, service, key=None, verify=None, **options):
         id, secret, *token = key or self.key()
         return boto3.client(service, endpoint_url=self.api, aws_access_key_id=id, aws_secret_access_key=secret,
-                            aws_session_token=token[0] if token else None, region_name="eu-central-1",
+                            aws_session_token=token[0] if token else None, region_name="eu-central-1", verify=verify,
                             config=Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=30, **options))
 
     def role(self, name, key=None):
@@ -142,9 +142,9 @@ class Server:
         iam.create_instance_profile(InstanceProfileName=name)
         iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
 
-    def enrolment(self, *words):
+    def enrolment(self, *words, env=None):
         """The command a machine enrols with, in words, and the instance."""
-        said = self.hallpass("enrol", *words)
+        said = self.hallpass("enrol", *words, env=env)
         return said.stdout.split()[1:], re.search(r"i-[0-9a-f]+", said.stderr + said.stdout)[0]
 
     def records(self):
@@ -167,21 +167,21 @@ class Server:
 class Member:
     """A machine of the fleet: its agent, in a network namespace or on this machine."""
 
-    def __init__(self, server, profile, machine=None):
+    def __init__(self, server, profile, machine=None, env=None):
         self.folder = tempfile.TemporaryDirectory(prefix="hp-")
         self.path, self.machine, self.process = Path(self.folder.name), machine, None
         self.path.chmod(0o755)
         (self.path / "agent.toml").write_text(
             'run_dir = "run"\naudit = "audit"\n[fleet]\nstate = "node"\n[listen]\nmetadata = "127.0.0.1:0"\n')
         (self.path / "rules.toml").write_text(f'[[rule]]\nuid = {os.getuid()}\nroles = ["{profile}"]\n')
-        self.enrol(server, "--profile", profile)
+        self.enrol(server, "--profile", profile, env=env)
         self.start()
 
     def prefix(self):
         return self.machine.prefix() if self.machine else []
 
-    def enrol(self, server, *words):
-        command, self.instance = server.enrolment(*words)
+    def enrol(self, server, *words, env=None):
+        command, self.instance = server.enrolment(*words, env=env)
         said = self.run(*command, "--state", str(self.path / "node"))
         assert said.returncode == 0, said.stderr
         assert self.instance in said.stderr + said.stdout

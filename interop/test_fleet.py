@@ -1,14 +1,16 @@
 """A fleet: three servers on three members of etcd, machines that enrol with them, and each part lost in turn."""
 import json
 import signal
+import subprocess
+import tempfile
 import threading
 import time
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fleet import TRUST, Etcd, Member, Server
-from house import Lan, wait_for
+from fleet import ALLOW, TRUST, Etcd, Member, Server
+from house import CLEAN, TOOLS, Lan, wait_for
 
 STALENESS = 3
 
@@ -124,7 +126,6 @@ def test_an_enrolment_secret_is_good_once_and_only_with_its_own_fleet(servers):
     command, instance = servers[0].enrolment("--profile", "web")
     machine = Member.__new__(Member)
     machine.machine = None
-    import tempfile
     with tempfile.TemporaryDirectory(prefix="hp-") as folder:
         first = machine.run(*command, "--state", f"{folder}/one")
         assert first.returncode == 0, first.stderr
@@ -185,9 +186,6 @@ def test_sessions_are_bound_to_where_the_machine_was_seen(etcd, servers, lan):
 
 def subprocess_role(server):
     """As `Server.role`, from inside the server's network namespace."""
-    import subprocess
-    from fleet import ALLOW, TRUST
-    from house import CLEAN, TOOLS
     id, secret = server.key()
     env = {**CLEAN, "AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret, "AWS_DEFAULT_REGION": "eu-central-1"}
     for words in (["create-role", "--role-name", "web", "--assume-role-policy-document", TRUST],
@@ -346,3 +344,48 @@ def test_consistent_writes_are_read_on_another_server_at_once(etcd):
     finally:
         second.close()
         first.close()
+
+
+def test_a_machine_behind_address_translation_proves_itself_by_its_certificate(tmp_path):
+    """Tagged so, its sessions work through its own local door and nowhere else, though it comes from one address."""
+    from test_listener import certificate
+
+    certificate(tmp_path, "gateway")
+    server = Server("t")
+    machine = None
+    try:
+        server.role("web")
+        server.stop()
+        (server.path / "gateway.toml").write_text(
+            f'[listener]\ncertificate_file = "{tmp_path}/tls.crt"\nkey_file = "{tmp_path}/tls.key"\n'
+            f'client_ca_file = "{server.data}/fleet-ca.pem"\n')
+        config = server.path / "server.toml"
+        config.write_text(f'gateway = "gateway.toml"\n{config.read_text()}')
+        server.start()
+        env = {"AWS_CA_BUNDLE": str(tmp_path / "tls.crt")}
+        machine = Member(server, "web", env=env)
+        server.client("ec2", verify=str(tmp_path / "tls.crt")).create_tags(
+            Resources=[machine.instance], Tags=[{"Key": "hallpass:certificate", "Value": "enrolled"}])
+        machine.stop()
+        agent = machine.path / "agent.toml"
+        host = server.api.removeprefix("https://")
+        agent.write_text(f'{agent.read_text()}[door]\nlisten = "127.0.0.1:0"\ngateway = "{host}"\n'
+                         f'ca_file = "{tmp_path}/tls.crt"\n')
+        machine.start()
+        key = machine.credentials("web")
+        sts = server.client("sts", key, verify=str(tmp_path / "tls.crt"))
+        with pytest.raises(ClientError) as refused:
+            sts.get_caller_identity()
+        assert "certificate" in refused.value.response["Error"]["Message"]
+        # A new certificate of the same key does as well: the binding is to the key.
+        door = machine.said().split("door      ")[1].split()[0]
+        words = [TOOLS / "python-awscli/bin/aws", "--endpoint-url", door, "sts", "get-caller-identity", "--query", "Arn",
+                 "--output", "text"]
+        said = subprocess.run(words, capture_output=True, text=True, env={
+            **CLEAN, "AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1], "AWS_SESSION_TOKEN": key[2],
+            "AWS_DEFAULT_REGION": "eu-central-1"})
+        assert said.stdout.strip().endswith(machine.instance), said.stderr
+    finally:
+        if machine:
+            machine.close()
+        server.close()

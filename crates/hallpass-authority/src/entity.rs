@@ -262,7 +262,8 @@ pub(crate) const DECIDING_TAGS: &str = "hallpass:";
 impl Instance {
     /// Where its sessions may be used from: by its addresses, unless its tags say otherwise. `hallpass:binding` is
     /// `enforce`, `report` or `off`; `hallpass:networks` adds address ranges, `hallpass:certificate` demands a client
-    /// certificate instead of an address (SHA-256 in hex; several parted by commas). What cannot be read says nothing.
+    /// certificate instead of an address (SHA-256 in hex; several parted by commas; `enrolled`: any certificate of the key
+    /// that the machine has enrolled with). What cannot be read says nothing.
     pub(crate) fn session_binding(&self) -> Binding {
         let tag = |name: &str| {
             let found = self
@@ -280,12 +281,17 @@ impl Instance {
             "off" => BindingMode::Off,
             _ => self.binding,
         };
+        let own = |name: String| match (&self.node, name.as_str()) {
+            // A machine that has not enrolled shows nothing that could fit.
+            (node, "enrolled") => format!("key:{}", node.as_ref().map_or("none", |node| node.key.as_str())),
+            _ => name,
+        };
         let more = list(tag("networks"));
         let more = more.iter().filter_map(|network| network.parse::<Network>().ok());
         Binding {
             mode,
             networks: self.networks.iter().copied().chain(more).collect(),
-            certificates: list(tag("certificate")),
+            certificates: list(tag("certificate")).into_iter().map(own).collect(),
         }
     }
 }

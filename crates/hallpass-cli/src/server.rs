@@ -4,7 +4,7 @@ pub(crate) mod config;
 
 use crate::args::ConfigOption;
 use crate::auditing::{Auditing, open_log};
-use crate::data_dir::{DataDir, write_private};
+use crate::data_dir::{DataDir, write_atomically, write_private};
 use crate::dev::{bind, gateway_config_at, last_used, start_log, upstreams};
 use crate::error::CliError;
 use crate::printer::Printer;
@@ -155,6 +155,7 @@ impl Server {
                 .ensure_certificate_authority(now)
                 .await
                 .map_err(|error| failed(&error))?;
+            write_authorities(&authority, data)?;
             let address = listener.local_addr().map_err(|error| failed(&error))?;
             let url = advertised(control, address);
             let parts = ControlParts {
@@ -260,6 +261,16 @@ impl Server {
             following.abort();
         }
     }
+}
+
+/// The fleet's certificate authorities as PEM, for `client_ca_file` of the gateway's listener.
+fn write_authorities(authority: &Authority, data: &DataDir) -> Result<(), CliError> {
+    let authorities = authority.certificate_authorities();
+    let pem: String = authorities
+        .iter()
+        .map(|der| hallpass_fleet::certificate_pem(der))
+        .collect();
+    write_atomically(&data.file("fleet-ca.pem"), pem.as_bytes(), 0o644)
 }
 
 /// What agents and peers are told: the first host, with the port that is listened at.

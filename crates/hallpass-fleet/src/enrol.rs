@@ -168,18 +168,6 @@ impl NodeFiles {
     }
 
     pub(crate) fn save(&self, node: &Node) -> Result<(), EnrolmentError> {
-        let pem = |der: &str| {
-            // PEM is the same base 64, in lines of 64.
-            let lines: Vec<_> = der
-                .as_bytes()
-                .chunks(64)
-                .map(|line| String::from_utf8_lossy(line).into_owned())
-                .collect();
-            format!(
-                "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-                lines.join("\n")
-            )
-        };
         let authorities: String = node.authorities.iter().map(|one| pem(one)).collect();
         self.write("ca.crt", authorities.as_bytes())?;
         self.write("node.crt", pem(&node.certificate).as_bytes())?;
@@ -205,6 +193,23 @@ impl NodeFiles {
         let path = self.key_file();
         std::fs::rename(self.folder.join(NEXT_KEY), &path).map_err(|error| self.failed(&path, &error))
     }
+}
+
+/// A certificate (DER) as PEM.
+#[must_use]
+pub fn certificate_pem(der: &[u8]) -> String {
+    pem(&STANDARD.encode(der))
+}
+
+/// A certificate in base 64 as PEM: the same, in lines of 64.
+fn pem(der: &str) -> String {
+    let lines: Vec<_> = der
+        .as_bytes()
+        .chunks(64)
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .collect();
+    let lines = lines.join("\n");
+    format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
 }
 
 /// A signing request for `key`, DER in base 64.

@@ -13,7 +13,7 @@ mod source;
 mod tls;
 
 pub use control::{Control, ControlConfig, NewSession, SessionLog, SourceOf};
-pub use enrol::{EnrolmentError, EnrolmentSecret, NodeFiles, enrol};
+pub use enrol::{EnrolmentError, EnrolmentSecret, NodeFiles, certificate_pem, enrol};
 pub use peers::{Peers, ServerEntry};
 pub use source::{FleetSource, FleetSourceConfig};
 pub use tls::ControlTls;

@@ -42,8 +42,24 @@ pub struct Connection {
     pub local: SocketAddr,
     /// Whether TLS protected it.
     pub is_tls: bool,
-    /// The SHA-256 of the client's certificate, which was verified, if it showed one.
-    pub certificate: Option<[u8; 32]>,
+    /// The client's certificate, which was verified, if it showed one.
+    pub certificate: Option<Shown>,
+}
+
+/// A client's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The SHA-256 of it (DER).
+    pub digest: [u8; 32],
+    /// The SHA-256 of its public key (subject public key info): the same in every certificate of a machine of the fleet.
+    pub key: [u8; 32],
+}
+
+impl Shown {
+    /// As bindings have it: the digest in hex, and the key's after `key:`.
+    fn names(self) -> [String; 2] {
+        [hex(self.digest), format!("key:{}", hex(self.key))]
+    }
 }
 
 /// The parts of a request that a signature covers, owned once so that every step looks at the same bytes.
@@ -169,8 +185,8 @@ impl Signed {
             .and_then(|session| session.binding.as_ref());
         let is_within_binding = match binding {
             Some(binding) => {
-                let certificate = connection.certificate.map(hex);
-                binding.check(connection.peer.ip(), certificate.as_deref())?
+                let shown = connection.certificate.map(Shown::names).unwrap_or_default();
+                binding.check(connection.peer.ip(), &shown)?
             }
             None => true,
         };

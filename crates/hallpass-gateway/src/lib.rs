@@ -15,7 +15,8 @@ mod refusal;
 pub mod s3;
 
 pub use authenticate::{
-    Authenticated, Authenticator, Claim, Connection, KeyLookup, PolicyLookup, RequestHead, Requester, Signed,
+    Authenticated, Authenticator, Claim, Connection, KeyLookup, PolicyLookup, RequestHead, Requester, Shown,
+    Signed,
 };
 pub use config::{
     AssumeRoleConfig, AuditConfig, ConfigError, GatewayConfig, LimitsConfig, ListenerConfig, NetworkConfig,

@@ -2,12 +2,13 @@ use crate::FrontDoor;
 use crate::hops::is_in;
 use crate::linger::Lingering;
 use crate::proxy_protocol;
-use hallpass_gateway::Connection;
+use hallpass_gateway::{Connection, Shown};
 use hallpass_session::Network;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 use std::future::Future;
 use std::io;
@@ -132,10 +133,18 @@ async fn answer_connection(
         Some(acceptor) => {
             let stream = in_time(acceptor.accept(stream)).await?;
             let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-            connection.certificate = shown.map(|certificate| Sha256::digest(certificate).into());
+            connection.certificate = shown.and_then(shown_certificate);
             answer_requests(stream, connection, builder, door, stopped).await
         }
     }
+}
+
+fn shown_certificate(certificate: &CertificateDer<'_>) -> Option<Shown> {
+    let parsed = webpki::EndEntityCert::try_from(certificate).ok()?;
+    Some(Shown {
+        digest: Sha256::digest(certificate).into(),
+        key: Sha256::digest(parsed.subject_public_key_info()).into(),
+    })
 }
 
 async fn in_time<T>(greeting: impl Future<Output = io::Result<T>>) -> io::Result<T> {

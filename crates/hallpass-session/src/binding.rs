@@ -106,8 +106,8 @@ pub struct Binding {
     pub mode: BindingMode,
     /// The instance's addresses, as seen by the gateway.
     pub networks: Vec<Network>,
-    /// SHA-256 of certificates (DER), in lower-case hex. With any, a request must come over TLS with one of them, from
-    /// whatever address: behind NAT an address says little.
+    /// SHA-256 of certificates (DER), in lower-case hex, or of their public keys, after `key:`. With any, a request must
+    /// come over TLS with one of them, from whatever address: behind NAT an address says little.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<String>,
 }
@@ -123,16 +123,16 @@ pub struct BindingRefused {
 }
 
 impl Binding {
-    /// Whether a request from `from`, over TLS with the certificate of this SHA-256, satisfies the binding; `Ok(false)`
+    /// Whether a request from `from`, over TLS with the certificate of these names, satisfies the binding; `Ok(false)`
     /// when it does not but only a report is asked.
     ///
     /// # Errors
     /// [`BindingRefused`] when the mode is [`BindingMode::Enforce`] and the request comes otherwise.
-    pub fn check(&self, from: IpAddr, certificate: Option<&str>) -> Result<bool, BindingRefused> {
+    pub fn check(&self, from: IpAddr, shown: &[String]) -> Result<bool, BindingRefused> {
         let inside = if self.certificates.is_empty() {
             self.networks.iter().any(|network| network.contains(from))
         } else {
-            certificate.is_some_and(|shown| self.certificates.iter().any(|bound| bound == shown))
+            self.certificates.iter().any(|bound| shown.contains(bound))
         };
         match self.mode {
             BindingMode::Off => Ok(true),
@@ -207,15 +207,15 @@ mod tests {
         };
         assert!(
             binding
-                .check(from, None)
+                .check(from, &[])
                 .unwrap_err()
                 .to_string()
                 .contains("10.0.0.1/32")
         );
         binding.mode = BindingMode::Report;
-        assert_eq!(binding.check(from, None), Ok(false));
+        assert_eq!(binding.check(from, &[]), Ok(false));
         binding.mode = BindingMode::Off;
-        assert_eq!(binding.check(from, None), Ok(true));
+        assert_eq!(binding.check(from, &[]), Ok(true));
     }
 
     #[test]
@@ -226,8 +226,8 @@ mod tests {
             networks: vec!["10.0.0.1".parse().unwrap()],
             certificates: vec!["aa".to_owned()],
         };
-        assert_eq!(binding.check(elsewhere, Some("aa")), Ok(true));
-        assert!(binding.check(inside, None).is_err());
-        assert!(binding.check(inside, Some("bb")).is_err());
+        assert_eq!(binding.check(elsewhere, &["aa".to_owned()]), Ok(true));
+        assert!(binding.check(inside, &[]).is_err());
+        assert!(binding.check(inside, &["bb".to_owned()]).is_err());
     }
 }
