@@ -21,12 +21,18 @@ const FILES: &[(&str, &str)] = &[
         "lib/systemd/system/hallpass-closed.service",
     ),
     (
+        "packaging/systemd/hallpass-server.service",
+        "lib/systemd/system/hallpass-server.service",
+    ),
+    (
         "packaging/systemd/hallpass.sysusers",
         "usr/lib/sysusers.d/hallpass.conf",
     ),
     ("packaging/etc/agent.toml", "etc/hallpass/agent.toml"),
     ("packaging/etc/rules.toml", "etc/hallpass/rules.toml"),
     ("docs/agent.md", "usr/share/doc/hallpass/agent.md"),
+    ("docs/fleet.md", "usr/share/doc/hallpass/fleet.md"),
+    ("docs/operations.md", "usr/share/doc/hallpass/operations.md"),
     ("docs/files.md", "usr/share/doc/hallpass/files.md"),
     ("README.md", "usr/share/doc/hallpass/README.md"),
     ("LICENSE", "usr/share/doc/hallpass/copyright"),

@@ -10,7 +10,7 @@ use hallpass_types::UnixSeconds;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -161,6 +161,11 @@ impl NodeFiles {
                 .mode(0o600)
                 .open(&staged)?;
             file.write_all(content)?;
+            // Root enrols, the agent reads: what lies in its folder is its own.
+            let (folder, own) = (std::fs::metadata(&self.folder)?, file.metadata()?);
+            if (folder.uid(), folder.gid()) != (own.uid(), own.gid()) {
+                fchown(&file, Some(folder.uid()), Some(folder.gid()))?;
+            }
             file.sync_all()?;
             std::fs::rename(&staged, &path)
         };
