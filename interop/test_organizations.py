@@ -1,11 +1,16 @@
 """Several accounts: made, entered by a role of theirs, and limited by service control policies."""
 import json
 import re
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from house import House
@@ -30,6 +35,20 @@ def company():
             keys = {} if key is None else {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key[
                 "SecretAccessKey"], "aws_session_token": key.get("SessionToken")}
             return session.client(service, endpoint_url=company.house.api, config=Config(retries={"max_attempts": 0}), **keys)
+
+        def hallpass(self, key, action):
+            """A call of the service that only we have, signed by hand."""
+            request = AWSRequest("POST", house.api, data=f"Action={action}&Kind=epoch", headers={
+                "content-type": "application/x-www-form-urlencoded"})
+            credentials = Credentials(key["AccessKeyId"], key["SecretAccessKey"], key["SessionToken"])
+            SigV4Auth(credentials, "hallpass", "eu-central-1").add_auth(request)
+            prepared = request.prepare()
+            try:
+                return urllib.request.urlopen(urllib.request.Request(
+                    prepared.url, prepared.body.encode() if isinstance(prepared.body, str) else prepared.body,
+                    dict(prepared.headers))).read().decode()
+            except urllib.error.HTTPError as error:
+                return error.read().decode()
 
         def account(self, name):
             made = self.org.create_account(Email=f"{name}@example.com", AccountName=name)["CreateAccountStatus"]
@@ -144,6 +163,10 @@ def test_a_member_does_not_manage(company):
     for call, parameters in ((org.list_accounts, {}), (org.create_account, {"Email": "a@b.cd", "AccountName": "a"}),
                              (org.list_roots, {})):
         assert code(call, **parameters) == "AccessDeniedException"
+    # Nor does its administrator reach the system's own keys, or what other accounts have.
+    for action in ("ExportState", "AddKey", "RetireKeys", "DescribeKeys"):
+        said = company.hallpass(company.enter(account), action)
+        assert "<Code>AccessDenied</Code>" in said, said
     # Nor who may not in the management account.
     iam = company.client("iam")
     iam.create_user(UserName="clerk")

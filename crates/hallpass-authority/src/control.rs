@@ -38,8 +38,17 @@ pub(crate) const ACTIONS: &[Action] = actions! {
     "ExportState" => everywhere, |_| Outcome::read(XmlWriter::new());
 };
 
-/// For what concerns no single resource.
+/// For what concerns the whole system: only the first account may, whatever the policies of others say.
 fn everywhere(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
+    let accounts = &ctx.state.accounts;
+    let alone = || accounts.keys().next().filter(|_| accounts.len() == 1).copied();
+    if ctx.state.home.or_else(alone) != Some(ctx.account.id()) {
+        return Err(ApiError::new(
+            "AccessDenied",
+            403,
+            "Only the account that was there first may do this.",
+        ));
+    }
     on(ctx, "*")
 }
 

@@ -21,6 +21,8 @@ pub(crate) const PREFIX: &str = "v1/";
 pub(crate) struct State {
     pub(crate) accounts: BTreeMap<AccountId, AccountState>,
     pub(crate) keys: HashMap<AccessKeyId, Arc<AccessKey>>,
+    /// The account that was there first: the system's own keys are its to rotate.
+    pub(crate) home: Option<AccountId>,
     pub(crate) tree: Tree,
     pub(crate) revoked: HashMap<AccessKeyId, Revoked>,
     /// Certificate authorities of the fleet's machines, by generation.
@@ -84,6 +86,12 @@ impl State {
                 key,
                 value,
             )?,
+            "first-account" => {
+                self.home = value
+                    .and_then(|value| std::str::from_utf8(value).ok())
+                    .and_then(|text| text.parse().ok());
+                return Ok(());
+            }
             // Keys, servers and what else is not of the state.
             _ => return Ok(()),
         }

@@ -29,6 +29,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// For the state to show everything that was there before the start.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the server's own certificate is made anew; it lives a day.
 const IDENTITY_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
@@ -145,6 +147,11 @@ impl Server {
         peers.reset(&listing).map_err(|error| failed(&error))?;
         let following = tokio::spawn(follow(Arc::clone(&store), views, Arc::clone(&progress)));
 
+        // What was written while the state was read.
+        let head = store.head().await.map_err(|error| failed(&error))?;
+        if !progress.reached(head, CATCH_UP_TIMEOUT).await {
+            return Err(CliError::failed("the store tells of changes that do not come"));
+        }
         let now = clock.now();
         let (account, admin_was_made) = seed::account(&authority, data, now).await?;
         let (stop, stopped) = Shutdown::new();
