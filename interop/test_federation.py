@@ -5,6 +5,7 @@ import base64
 import hmac
 import json
 import re
+import ssl
 import subprocess
 import threading
 import time
@@ -78,10 +79,28 @@ class Key:
         return signed + "." + b64(self.sign(signed.encode(), alg))
 
 
+class Authority:
+    """A certificate authority, and a certificate of its for loopback."""
+
+    def __init__(self, folder):
+        def file(name):
+            return str(folder / name)
+
+        new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        openssl("req", "-x509", *new, "-keyout", file("ca.key"), "-out", file("ca.crt"), "-subj", "/CN=ca", "-days", "2")
+        openssl("req", *new, "-keyout", file("idp.key"), "-out", file("idp.csr"), "-subj", "/CN=idp")
+        (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        openssl("x509", "-req", "-in", file("idp.csr"), "-CA", file("ca.crt"), "-CAkey", file("ca.key"), "-CAcreateserial",
+                "-out", file("idp.crt"), "-days", "2", "-extfile", file("names"))
+        self.file = file("ca.crt")
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(file("idp.crt"), file("idp.key"))
+
+
 class Idp:
     """An identity provider on loopback."""
 
-    def __init__(self, keys):
+    def __init__(self, keys, tls=None):
         self.keys, self.asked, self.padding, self.redirect, self.issuer = list(keys), 0, 0, None, None
         idp = self
 
@@ -110,9 +129,11 @@ class Idp:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.host = f"127.0.0.1:{self.server.server_address[1]}"
-        self.issuer = self.url = f"http://{self.host}"
+        self.issuer = self.url = f"{'https' if tls else 'http'}://{self.host}"
 
     def claims(self, **more):
         now = int(time.time())
@@ -132,10 +153,17 @@ def keys(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def world():
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def world(authority):
     from house import House
 
-    house = House()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", authority.file)
+        house = House()
     text = Path(house.ready["admin_credentials"]).read_text()
 
     class World:
@@ -162,8 +190,9 @@ def world():
 class Trusting:
     """A provider that is known, and a role that trusts it."""
 
-    def __init__(self, world, keys, condition=None, actions=("sts:AssumeRoleWithWebIdentity",)):
-        self.world, self.idp = world, Idp(keys)
+    def __init__(self, world, keys, condition=None, actions=("sts:AssumeRoleWithWebIdentity",),
+                 tls=None):
+        self.world, self.idp = world, Idp(keys, tls)
         made = world.iam.create_open_id_connect_provider(Url=self.idp.url, ClientIDList=["app", "other"])
         self.provider = made["OpenIDConnectProviderArn"]
         assert self.provider == f"arn:aws:iam::{world.account}:oidc-provider/{self.idp.host}"
@@ -224,6 +253,20 @@ def test_a_good_token_is_a_session(world, trusting, keys):
 def test_every_way_to_sign(trusting, keys, kid, alg):
     role = trusting(kid)
     assert role.assume(keys[kid].token(role.idp.claims(), alg=alg))["Credentials"]
+
+
+def test_a_provider_with_tls(trusting, keys, authority, tmp_path):
+    role = trusting(tls=authority.tls)
+    assert role.assume(keys["one"].token(role.idp.claims()))["Credentials"]
+    # Its keys come over TLS too.
+    plain = trusting(tls=authority.tls)
+    plain.idp.url = plain.idp.url.replace("https", "http")
+    assert plain.refused(keys["one"].token(plain.idp.claims(iss=plain.idp.issuer))) == "IDPCommunicationError"
+    assert plain.idp.asked == 1
+    # Whom nobody vouches for is not asked.
+    stranger = trusting(tls=Authority(tmp_path).tls)
+    assert stranger.refused(keys["one"].token(stranger.idp.claims())) == "IDPCommunicationError"
+    assert stranger.idp.asked == 0
 
 
 def test_forged_and_unfit_tokens(trusting, keys):
