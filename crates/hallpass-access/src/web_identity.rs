@@ -5,8 +5,6 @@ use hallpass_session::Tag;
 pub struct WebIdentity {
     /// The provider's ARN, as a trust policy names it under `Federated`.
     pub provider_arn: String,
-    /// The token's issuer, as it stands in the token.
-    pub issuer: String,
     /// What the provider's condition keys begin with: its URL without scheme.
     pub key_prefix: String,
     /// The provider's client id that the token was made for.

@@ -107,7 +107,6 @@ impl<'a> Presented<'a> {
         let source_identity = source_identity(&claims)?;
         Ok(WebIdentity {
             provider_arn: iam_arn(account, &format!("oidc-provider/{}", provider.url)),
-            issuer: self.issuer.clone(),
             key_prefix: provider.url.clone(),
             condition_keys: condition_keys(&claims, &provider.url, &audience)?,
             audience,
