@@ -16,6 +16,7 @@ import pytest
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from test_federation import Idp, Key
 
 SOURCES = Path(__file__).parent.parent / "crates/hallpass-authority/src"
 KEYS = SOURCES.parent / "tests/keys"
@@ -267,6 +268,53 @@ def test_security_tokens(tour):
             aws_session_token=credentials["SessionToken"], region_name=tour.ready["region"])
         assert tour.client("sts", session).get_caller_identity()["Arn"] == expected
     iam.delete_role(RoleName="assumed")
+
+
+def test_federation(tour, tmp_path):
+    iam, sts, account = tour.iam, tour.sts, tour.ready["account"]
+    key = Key(tmp_path, "tour", "EC256")
+    idp = Idp([key])
+    arn = iam.create_open_id_connect_provider(Url=idp.url, ClientIDList=["app"])["OpenIDConnectProviderArn"]
+    role = iam.create_role(RoleName="federated", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Federated": arn}, "Action": "sts:AssumeRoleWithWebIdentity"}]}))["Role"]["Arn"]
+    token = key.token(idp.claims())
+    tour.secrets.append(token)
+    given = sts.assume_role_with_web_identity(RoleArn=role, RoleSessionName="tour", WebIdentityToken=token)
+    assert given["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{account}:assumed-role/federated/tour"
+    idp.close()
+    # It may nothing: EC2 says why, to those who may know.
+    credentials = given["Credentials"]
+    session = boto3.Session(credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"],
+                            tour.ready["region"])
+    with pytest.raises(ClientError) as caught:
+        tour.client("ec2", session).describe_instances()
+    error = caught.value.response["Error"]
+    assert error["Code"] == "UnauthorizedOperation"
+    message = re.search(r"Encoded authorization failure message: (\S+)$", error["Message"])[1]
+    assert code(tour.client("sts", session).decode_authorization_message, EncodedMessage=message) == "AccessDenied"
+    decoded = json.loads(sts.decode_authorization_message(EncodedMessage=message)["DecodedMessage"])
+    assert (decoded["allowed"], decoded["explicitDeny"]) == (False, False)
+    assert decoded["context"]["action"] == "ec2:DescribeInstances"
+    assert decoded["context"]["principal"]["arn"] == given["AssumedRoleUser"]["Arn"]
+    region = {"key": "aws:requestedregion", "values": {"items": [{"value": tour.ready["region"]}]}}
+    assert region in decoded["context"]["conditions"]["items"]
+    # An explicit denial names the statement.
+    iam.put_role_policy(RoleName="federated", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Sid": "never", "Effect": "Deny", "Action": "ec2:Describe*", "Resource": "*"}]}))
+    with pytest.raises(ClientError) as caught:
+        tour.client("ec2", session).describe_instances()
+    message = caught.value.response["Error"]["Message"].rsplit(" ", 1)[1]
+    decoded = json.loads(sts.decode_authorization_message(EncodedMessage=message)["DecodedMessage"])
+    [statement] = decoded["matchedStatements"]["items"]
+    assert decoded["explicitDeny"] is True and (statement["statementId"], statement["effect"]) == ("never", "DENY")
+    place = len(message) // 2
+    tampered = message[:place] + ("A" if message[place] != "A" else "B") + message[place + 1:]
+    for wrong in (tampered, "x"):
+        assert code(sts.decode_authorization_message, EncodedMessage=wrong) == "InvalidAuthorizationMessageException"
+    assert sts.get_federation_token(Name="ann", DurationSeconds=900)["FederatedUser"]["FederatedUserId"] == f"{account}:ann"
+    iam.delete_role_policy(RoleName="federated", PolicyName="p")
+    iam.delete_role(RoleName="federated")
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
 
 
 def test_groups(tour):
@@ -548,6 +596,18 @@ def test_service_linked_roles(tour):
     assert iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"] == "SUCCEEDED"
 
 
+# Nobody may: there is no organization, and nobody who hands out tokens to trade in.
+NOBODY = {
+    "AssumeRoot": {"TargetPrincipal": "123456789012", "TaskPolicyArn": {"arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"}},
+    "GetDelegatedAccessToken": {"TradeInToken": "x"},
+}
+
+
+@pytest.mark.parametrize("operation", NOBODY)
+def test_nobody_may(tour, operation):
+    assert code(getattr(tour.sts, xform_name(operation)), **NOBODY[operation]) == "AccessDenied"
+
+
 # There are no organizations: these always refuse, each with this code.
 REFUSED = {
     "GenerateOrganizationsAccessReport": ("OrganizationNotFoundException", {"EntityPath": "o-0123456789/r-0123"}),
@@ -569,7 +629,7 @@ def test_there_are_no_organizations(tour, operation):
 @pytest.mark.parametrize("service, operation, parameters", [
     ("iam", "get_human_readable_summary", {"EntityArn": "arn:aws:iam::123456789012:user/x"}),
     ("ec2", "describe_volumes", {}),
-    ("sts", "decode_authorization_message", {"EncodedMessage": "x"}),
+    ("sts", "get_web_identity_token", {"Audience": ["x"], "SigningAlgorithm": "RS256"}),
 ])
 def test_what_is_not_built_is_an_invalid_action(tour, service, operation, parameters):
     assert code(getattr(getattr(tour, service), operation), **parameters) == "InvalidAction"
@@ -588,4 +648,4 @@ def test_no_secret_is_in_the_records_or_the_store(tour):
 def test_the_tour_called_everything(tour):
     """Last in this file: the tests before it have to have run."""
     assert len(built()) >= 179, "the tables were found"
-    assert built() - tour.called - set(REFUSED) == set()
+    assert built() - tour.called - set(REFUSED) - set(NOBODY) == set()

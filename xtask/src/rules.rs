@@ -77,6 +77,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "audit",
             "agent",
             "authority",
+            "credentials",
             "fleet",
             "gateway",
             "imds",

@@ -1,3 +1,4 @@
+use crate::WebIdentity;
 use hallpass_policy::{Context, PrincipalInfo};
 use hallpass_session::SessionClaims;
 use hallpass_types::{AccessKeyId, AccountId, UnixSeconds};
@@ -18,6 +19,13 @@ pub enum CallerKind {
         /// The role's name.
         name: String,
     },
+    /// The session of `GetFederationToken`.
+    FederatedUser {
+        /// The user whose policies its session policies narrow; the account's root when absent.
+        user: Option<String>,
+    },
+    /// The bearer of an OpenID Connect provider's token, who signs nothing and may call one action.
+    WebIdentity(Box<WebIdentity>),
     /// A service acting for the system itself (the agent asking for an instance's session).
     Service,
     /// Nobody signed. Only a resource's own policy can let such a request in.
@@ -75,6 +83,11 @@ impl Caller {
             );
             if let Some(at) = session.mfa_at {
                 context.set("aws:MultiFactorAuthAge", &now.since(at).max(0).to_string());
+            }
+            if let Some(identity) = &session.web_identity {
+                context.set("aws:FederatedProvider", &identity.provider_arn);
+                context.set(&format!("{}:aud", identity.key_prefix), &identity.audience);
+                context.set(&format!("{}:sub", identity.key_prefix), &identity.subject);
             }
             if let Some(identity) = &session.source_identity {
                 context.set("aws:SourceIdentity", identity);

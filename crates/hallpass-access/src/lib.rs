@@ -6,10 +6,12 @@
 mod caller;
 mod candidate;
 mod explanation;
+mod web_identity;
 
 pub use caller::{Caller, CallerKind};
 pub use candidate::{AuthenticationError, Candidate};
 pub use explanation::{decision_name, explanation};
+pub use web_identity::WebIdentity;
 
 use hallpass_policy::{
     Considered, Context, Decision, Effect, MatchedStatements, PolicyGroup, PolicySet, Request,

@@ -30,6 +30,9 @@ pub struct Identity {
     /// The service that called, e.g. `ec2.amazonaws.com`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invoked_by: Option<String>,
+    /// For the bearer of an identity provider's token: the provider's ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_provider: Option<String>,
     /// For sessions: where they come from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_context: Option<SessionContext>,

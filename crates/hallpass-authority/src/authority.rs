@@ -5,6 +5,7 @@ use crate::bundle::SessionPolicies;
 use crate::call::{Ctx, find};
 use crate::control::Exports;
 use crate::entity::{AccessKey, Account};
+use crate::federation::KeyCache;
 use crate::fleet::{Fleet, confirmations_xml};
 use crate::keyring::{Keyring, KeyringError, RootKey, StoredKeyring};
 use crate::state::{ApplyError, PREFIX, State, access_key_key, key, put};
@@ -101,6 +102,7 @@ pub struct Authority {
     progress: OnceLock<Arc<Progress>>,
     fleet: OnceLock<Arc<dyn Fleet>>,
     exports: Exports,
+    pub(crate) identity_keys: KeyCache,
 }
 
 /// What the first start made.
@@ -175,6 +177,7 @@ impl Authority {
             progress: OnceLock::new(),
             fleet: OnceLock::new(),
             exports: Exports::default(),
+            identity_keys: KeyCache::default(),
         })
     }
 
@@ -258,7 +261,7 @@ impl Authority {
     #[must_use]
     pub fn action_info(&self, service: Service, action: &str) -> Option<ActionInfo> {
         let found = find(service, action)?;
-        let read_only = ["Get", "List", "Describe", "Simulate"]
+        let read_only = ["Get", "List", "Describe", "Simulate", "Decode"]
             .iter()
             .any(|verb| found.name.starts_with(verb));
         Some(ActionInfo { read_only })
@@ -504,25 +507,26 @@ impl Authority {
 }
 
 /// What the credentials themselves forbid, whatever policies say: those of `GetSessionToken` without MFA call no IAM,
-/// and of STS nothing but `AssumeRole` and `GetCallerIdentity` ("Compare AWS STS credentials").
+/// and of STS nothing but `AssumeRole` and `GetCallerIdentity`; those of `GetFederationToken` call no IAM at all, and of
+/// STS nothing but `GetCallerIdentity` ("Compare AWS STS credentials").
 fn session_may_call(call: &Call) -> Result<(), ApiError> {
-    let session = call.caller.session.as_deref();
-    let Some(session) = session.filter(|session| {
-        matches!(
-            session.principal,
-            SessionPrincipal::User { .. } | SessionPrincipal::Root
-        )
-    }) else {
+    let Some(session) = call.caller.session.as_deref() else {
         return Ok(());
     };
+    let is_federated = match &session.principal {
+        SessionPrincipal::AssumedRole { .. } => return Ok(()),
+        SessionPrincipal::FederatedUser { .. } => true,
+        SessionPrincipal::User { .. } | SessionPrincipal::Root => false,
+    };
     match (call.service, call.action.as_str()) {
-        (Service::Iam, _) if session.mfa_at.is_some() => Ok(()),
+        (Service::Iam, _) if session.mfa_at.is_some() && !is_federated => Ok(()),
         (Service::Iam, _) => Err(ApiError::new(
             "InvalidClientTokenId",
             403,
             "The security token included in the request is invalid",
         )),
-        (Service::Sts, "AssumeRole" | "GetCallerIdentity") | (Service::Ec2 | Service::Hallpass, _) => Ok(()),
+        (Service::Sts, "AssumeRole") if !is_federated => Ok(()),
+        (Service::Sts, "GetCallerIdentity") | (Service::Ec2 | Service::Hallpass, _) => Ok(()),
         (Service::Sts, action) => Err(ApiError::new(
             "AccessDenied",
             403,

@@ -43,7 +43,18 @@ impl SessionPolicies {
                 bundle.identity = root_policies();
                 None
             }
-            CallerKind::Service | CallerKind::Anonymous => None,
+            // What such a session may is narrowed from what its maker may; without a session policy it is nothing.
+            CallerKind::FederatedUser { user } => match user {
+                None => {
+                    bundle.identity = root_policies();
+                    None
+                }
+                Some(name) => account.user(name).map(|user| {
+                    bundle.identity = account.user_policies(user).clone();
+                    &user.user.permissions
+                }),
+            },
+            CallerKind::Service | CallerKind::Anonymous | CallerKind::WebIdentity(_) => None,
             CallerKind::User { name } => account.user(name).map(|user| {
                 let permissions = &user.user.permissions;
                 bundle.identity = account.user_policies(user).clone();
@@ -57,11 +68,11 @@ impl SessionPolicies {
         };
         let mut tags = vec![];
         if let Some(permissions) = permissions {
-            tags = permissions
-                .tags
-                .iter()
-                .map(|tag| (tag.key.clone(), tag.value.clone()))
-                .collect();
+            // A federated user has the tags of its session alone.
+            if !matches!(caller.kind, CallerKind::FederatedUser { .. }) {
+                let own = permissions.tags.iter();
+                tags = own.map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+            }
             if let Some(arn) = &permissions.boundary {
                 // A boundary that no longer resolves allows nothing.
                 bundle.boundary = Some(

@@ -180,7 +180,11 @@ impl Authority {
         }
         match caller.kind {
             CallerKind::User { .. } | CallerKind::Role { .. } => note(&caller.principal.unique_id),
-            CallerKind::Root | CallerKind::Service | CallerKind::Anonymous => {}
+            CallerKind::Root
+            | CallerKind::FederatedUser { .. }
+            | CallerKind::WebIdentity(_)
+            | CallerKind::Service
+            | CallerKind::Anonymous => {}
         }
     }
 

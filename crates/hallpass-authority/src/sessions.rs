@@ -143,6 +143,11 @@ impl Authority {
                 (CallerKind::User { name }, principal)
             }
             SessionPrincipal::Root => (CallerKind::Root, PrincipalInfo::root(claims.account)),
+            SessionPrincipal::FederatedUser { user_name, .. } => {
+                let user = user_name.clone();
+                let principal = PrincipalInfo::federated_user(claims.account, &claims.arn());
+                (CallerKind::FederatedUser { user }, principal)
+            }
         };
         let secret = claims.secret.clone();
         let caller = Caller {
@@ -210,7 +215,12 @@ impl Authority {
                     return Err(revoked("the role's older sessions were revoked"));
                 }
             }
-            SessionPrincipal::User { user_name, user_id } => {
+            SessionPrincipal::User { user_name, user_id }
+            | SessionPrincipal::FederatedUser {
+                user_name: Some(user_name),
+                user_id,
+                ..
+            } => {
                 let user = &account
                     .user(user_name)
                     .ok_or_else(|| revoked("the user is gone"))?
@@ -225,7 +235,7 @@ impl Authority {
                     return Err(revoked("the user's older sessions were revoked"));
                 }
             }
-            SessionPrincipal::Root => {}
+            SessionPrincipal::Root | SessionPrincipal::FederatedUser { user_name: None, .. } => {}
         }
         Ok(())
     }
@@ -393,6 +403,7 @@ pub(crate) fn new_claims(
         tags: vec![],
         transitive_tag_keys: vec![],
         instance: None,
+        web_identity: None,
         binding: None,
     }
 }

@@ -1,12 +1,12 @@
 //! Calls of IAM, STS and EC2: parameters in, authorized by policy like everything else, XML out.
 
+use crate::denial;
 use crate::entry::Entry;
 use bytes::{Bytes, BytesMut};
-use hallpass_access::{Permit, authorize, authorize_assume};
+use hallpass_access::{Caller, CallerKind, Denied, Permit, authorize, authorize_assume};
 use hallpass_authority::{ApiError, Authority, Call, Requirement, Service};
-use hallpass_gateway::{
-    Authenticated, Blame, Connection, NetworkConfig, Refusal, RequestHead, request_context,
-};
+use hallpass_gateway::{Blame, Connection, NetworkConfig, Refusal, RequestHead, request_context};
+use hallpass_sigv4::Verified;
 use hallpass_types::UnixSeconds;
 use hallpass_upstream::Body;
 use hallpass_wire::{QueryParams, success_document};
@@ -91,6 +91,13 @@ pub(crate) struct ApiEnv<'a> {
     pub(crate) region: &'a str,
 }
 
+/// Who calls, and the signature that proves it; none for the bearer of a verified token.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub(crate) caller: &'a Arc<Caller>,
+    pub(crate) verified: Option<&'a Verified>,
+}
+
 /// Authorizes and executes one call; the text is the answer's document.
 #[expect(
     clippy::too_many_arguments,
@@ -98,7 +105,7 @@ pub(crate) struct ApiEnv<'a> {
 )]
 pub(crate) async fn handle(
     env: &ApiEnv<'_>,
-    authenticated: &Authenticated,
+    asker: Asker<'_>,
     head: &RequestHead,
     connection: Connection,
     service: Service,
@@ -117,7 +124,7 @@ pub(crate) async fn handle(
         .authority
         .action_info(service, &action)
         .is_none_or(|info| info.read_only);
-    let caller = authenticated.caller();
+    let Asker { caller, verified } = asker;
     let call = Call {
         service,
         action,
@@ -129,7 +136,7 @@ pub(crate) async fn handle(
     let (bundle, role_tags) = env.authority.policies_for(caller);
     let mut context = request_context(
         caller,
-        Some(authenticated.verified()),
+        verified,
         head,
         connection,
         env.networks,
@@ -141,7 +148,12 @@ pub(crate) async fn handle(
     let permit = match requirement {
         Requirement::Actions(actions) => {
             entry.resources = actions.iter().map(|action| action.resource.clone()).collect();
-            authorize(caller, actions, &context, &bundle)?
+            authorize(caller, actions, &context, &bundle).map_err(|denied| {
+                let encoded = (service == Service::Ec2)
+                    .then(|| denial::document(caller, &denied, &context).to_string())
+                    .and_then(|why| env.authority.encoded_denial(caller.account, &why, now));
+                not_allowed(denied, encoded)
+            })?
         }
         Requirement::Trust(actions, trust) => {
             entry.resources = actions
@@ -149,7 +161,8 @@ pub(crate) async fn handle(
                 .map(|action| action.resource.clone())
                 .take(1)
                 .collect();
-            authorize_assume(caller, actions, &context, trust.as_ref(), &bundle)?
+            authorize_assume(caller, actions, &context, trust.as_ref(), &bundle)
+                .map_err(|denied| not_assumed(caller, denied))?
         }
         Requirement::Nothing(source) => Permit::unconditional(Arc::clone(caller), &call.iam_action(), source),
     };
@@ -179,7 +192,28 @@ pub(crate) async fn handle(
     ))
 }
 
-fn refused(error: ApiError) -> Refusal {
+/// EC2 tells the reasons sealed: those who may know have them decoded.
+fn not_allowed(denied: Box<Denied>, encoded: Option<String>) -> Refusal {
+    let mut refusal = Refusal::from(denied);
+    if let Some(encoded) = encoded {
+        refusal.message = format!(
+            "You are not authorized to perform this operation. {}. Encoded authorization failure message: {encoded}",
+            refusal.message
+        );
+    }
+    refusal
+}
+
+/// Of the bearer of a token AWS says no more than that it may not.
+fn not_assumed(caller: &Caller, denied: Box<Denied>) -> Refusal {
+    let mut refusal = Refusal::from(denied);
+    if matches!(caller.kind, CallerKind::WebIdentity(_)) {
+        refusal.message = "Not authorized to perform sts:AssumeRoleWithWebIdentity".to_owned();
+    }
+    refusal
+}
+
+pub(crate) fn refused(error: ApiError) -> Refusal {
     let blame = if error.is_callers_fault() {
         Blame::Caller
     } else {

@@ -1,7 +1,7 @@
 //! What becomes known of a request on its way, and the one CloudTrail record made of it at the end.
 
 use crate::limits::Running;
-use hallpass_access::{Caller, CallerKind};
+use hallpass_access::{Caller, CallerKind, WebIdentity};
 use hallpass_audit::{EventKind, Identity, Record, SessionContext};
 use hallpass_gateway::Facts;
 use hallpass_gateway::{Connection, Refusal};
@@ -212,6 +212,8 @@ pub(crate) fn identity_of(caller: &Caller) -> Identity {
         CallerKind::Root => "Root",
         CallerKind::User { .. } => "IAMUser",
         CallerKind::Role { .. } => "AssumedRole",
+        CallerKind::FederatedUser { .. } => "FederatedUser",
+        CallerKind::WebIdentity(identity) => return web_identity_of(identity),
         CallerKind::Service => "AWSService",
         // As CloudTrail has it: an account that nobody is in.
         CallerKind::Anonymous => "AWSAccount",
@@ -247,8 +249,23 @@ pub(crate) fn identity_of(caller: &Caller) -> Identity {
         account_id: Some(caller.account.to_string()),
         access_key_id: caller.access_key_id.as_ref().map(ToString::to_string),
         user_name,
+        identity_provider: None,
         invoked_by: None,
         session_context,
+    }
+}
+
+/// As CloudTrail has it: who the provider says it is, and no account.
+fn web_identity_of(identity: &WebIdentity) -> Identity {
+    Identity {
+        kind: "WebIdentityUser".to_owned(),
+        principal_id: Some(format!(
+            "{}:{}:{}",
+            identity.provider_arn, identity.audience, identity.subject
+        )),
+        user_name: Some(identity.subject.clone()),
+        identity_provider: Some(identity.provider_arn.clone()),
+        ..Identity::default()
     }
 }
 
@@ -267,6 +284,8 @@ fn parameters_of<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Value 
         "PrivateKey",
         "AddPrivateKey",
         "UserData",
+        "WebIdentityToken",
+        "SAMLAssertion",
     ];
     const VALUE_CHARS_MAX: usize = 8_192;
     let kept = params.filter(|(name, _)| !NOT_RECORDED.contains(name) && !name.starts_with("X-Amz-"));

@@ -8,12 +8,14 @@ mod own_page;
 mod paths;
 mod reading;
 mod trail;
+mod web_identity;
 
 pub use keys::{Freshness, Keys, Policies};
 
 use crate::body::{Counted, Held, Pace, share};
 use crate::entry::Entry;
 use crate::hops;
+use crate::identity_keys::Fetched;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::render::{self, Dialect};
@@ -59,6 +61,8 @@ pub struct FrontDoorParts {
 
 /// Bytes of query bodies held at once, whoever sent them. Ordinary calls take a few thousand each.
 const QUERY_ROOM_BYTES: usize = 32 * 1_024 * 1_024;
+/// Bytes of unsigned query bodies held at once: whoever fills this room leaves the others theirs.
+const UNSIGNED_ROOM_BYTES: usize = 16 * 1_024 * 1_024;
 /// Bytes held at once of bodies for other services.
 const API_ROOM_BYTES: usize = 128 * 1_024 * 1_024;
 
@@ -76,6 +80,7 @@ pub struct FrontDoor {
     metrics: Arc<Metrics>,
     /// Room for query bodies, in bytes: they are held before anyone is known to have signed them.
     query_room: Semaphore,
+    unsigned_room: Semaphore,
     api_room: Semaphore,
     lookup_room: Semaphore,
 }
@@ -85,6 +90,7 @@ impl FrontDoor {
     #[must_use]
     pub fn new(parts: FrontDoorParts) -> Self {
         let region = parts.authority.region().to_owned();
+        parts.authority.asks_keys_of(Arc::new(Fetched::new()));
         let keys = Arc::new(Keys::new(Arc::clone(&parts.authority), parts.freshness.clone()));
         Self {
             authenticator: Authenticator::new(keys, &region)
@@ -95,6 +101,7 @@ impl FrontDoor {
             ),
             metrics: Arc::default(),
             query_room: Semaphore::new(QUERY_ROOM_BYTES),
+            unsigned_room: Semaphore::new(UNSIGNED_ROOM_BYTES),
             api_room: Semaphore::new(API_ROOM_BYTES),
             lookup_room: Semaphore::new(trail::LOOKUPS_MAX),
             region,
@@ -220,8 +227,7 @@ impl FrontDoor {
         let claim = match Claim::find(head) {
             Ok(Some(claim)) => claim,
             Ok(None) if reading::is_form(head) => {
-                *dialect = reading::query_dialect(Service::Sts);
-                return Err(reading::unsigned(true));
+                return Box::pin(self.serve_unsigned(arrived, entry, dialect)).await;
             }
             Ok(None) if post_form::is_upload(head) => {
                 return Box::pin(self.serve_form(arrived, entry)).await;

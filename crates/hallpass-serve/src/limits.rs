@@ -48,6 +48,9 @@ impl Limits {
             CallerKind::Role { name } => format!("role {} {name}", caller.account),
             CallerKind::User { name } => format!("user {} {name}", caller.account),
             CallerKind::Root | CallerKind::Service => format!("account {}", caller.account),
+            CallerKind::FederatedUser { user: Some(name) } => format!("user {} {name}", caller.account),
+            CallerKind::FederatedUser { user: None } => format!("account {}", caller.account),
+            CallerKind::WebIdentity(identity) => format!("web identity {}", identity.provider_arn),
             CallerKind::Anonymous => "anonymous".to_owned(),
         };
         let mut running = Running::default();

@@ -26,6 +26,17 @@ pub enum SessionPrincipal {
     },
     /// From `GetSessionToken` with the account's root key.
     Root,
+    /// From `GetFederationToken`.
+    FederatedUser {
+        /// The name the session was given.
+        name: String,
+        /// The user that asked for it; none when it was the account's root.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_name: Option<String>,
+        /// `AIDA…` of that user; empty for root.
+        #[serde(default)]
+        user_id: String,
+    },
 }
 
 /// A tag: a key (unique ignoring case) and a value.
@@ -48,6 +59,19 @@ pub struct InstanceRef {
     pub private_ip: Option<String>,
     /// Its network, for `aws:Ec2InstanceSourceVpc`.
     pub vpc: Option<String>,
+}
+
+/// The token of an identity provider that a session was got with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebIdentityRef {
+    /// The provider's ARN (`aws:FederatedProvider`).
+    pub provider_arn: String,
+    /// What the provider's condition keys begin with: its URL without scheme.
+    pub key_prefix: String,
+    /// The audience of the token (`HOST:aud`).
+    pub audience: String,
+    /// Its subject (`HOST:sub`).
+    pub subject: String,
 }
 
 /// Everything a session token says. Its `Debug` shows no secret.
@@ -95,6 +119,10 @@ pub struct SessionClaims {
     /// The instance it was issued to, if any; inherited by chained sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceRef>,
+    /// The token of an identity provider it was got with, if any; not inherited, since a chained session is no longer
+    /// the provider's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_identity: Option<WebIdentityRef>,
     /// Where it may be used from; inherited by chained sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
@@ -129,10 +157,13 @@ impl SessionClaims {
                 Arn::aws("iam", "", account, &format!("user/{user_name}")).to_string()
             }
             SessionPrincipal::Root => Arn::aws("iam", "", account, "root").to_string(),
+            SessionPrincipal::FederatedUser { name, .. } => {
+                Arn::aws("sts", "", account, &format!("federated-user/{name}")).to_string()
+            }
         }
     }
 
-    /// `AROA…:session-name`, the user's id, or the account for root: `aws:userid`.
+    /// `AROA…:session-name`, the user's id, the account for root, `ACCOUNT:name` for a federated user: `aws:userid`.
     #[must_use]
     pub fn user_id(&self) -> String {
         match &self.principal {
@@ -143,6 +174,7 @@ impl SessionClaims {
             } => format!("{role_id}:{session_name}"),
             SessionPrincipal::User { user_id, .. } => user_id.clone(),
             SessionPrincipal::Root => self.account.to_string(),
+            SessionPrincipal::FederatedUser { name, .. } => format!("{}:{name}", self.account),
         }
     }
 }

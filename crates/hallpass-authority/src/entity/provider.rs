@@ -18,6 +18,15 @@ pub(crate) struct OidcProvider {
     #[serde(default)]
     pub(crate) tags: Vec<Tag>,
     pub(crate) created: UnixSeconds,
+    /// Spoken to without TLS, which only an issuer on this machine's loopback may be.
+    #[serde(default)]
+    pub(crate) is_plain: bool,
+}
+
+impl OidcProvider {
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.is_plain { "http" } else { "https" }
+    }
 }
 
 /// A SAML 2.0 provider.

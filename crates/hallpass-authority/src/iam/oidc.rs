@@ -10,6 +10,7 @@ use hallpass_access::ActionOn;
 use hallpass_store::Op;
 use hallpass_types::AccountId;
 use hallpass_wire::XmlWriter;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 const CLIENT_IDS_MAX: usize = 100;
@@ -36,7 +37,7 @@ pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
 }
 
 pub(crate) fn create_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
-    let url = url(ctx.required("Url")?)?;
+    let (url, _) = url(ctx.required("Url")?)?;
     let on = ActionOn::new(
         ctx.call.iam_action(),
         arn_of(ctx, &format!("oidc-provider/{url}")),
@@ -49,23 +50,37 @@ pub(crate) fn list_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     Ok(Requirement::Actions(vec![on]))
 }
 
-/// The URL as it is kept: without the scheme, which must be `https`, and without a slash at its end. A port, a query, a
-/// user or a fragment makes it no issuer ("CreateOpenIDConnectProvider").
-fn url(text: &str) -> Result<String, ApiError> {
+/// The URL as it is kept, without the scheme, and whether it goes without TLS. The scheme must be `https`, or `http` for
+/// an issuer on loopback, which only tests have. A port is taken, which AWS does not do: issuers of one's own have one. A
+/// query, a user or a fragment makes it no issuer ("CreateOpenIDConnectProvider").
+fn url(text: &str) -> Result<(String, bool), ApiError> {
     let bad = || ApiError::validation("Invalid Open ID Connect Provider URL");
-    let rest = text.strip_prefix("https://").ok_or_else(bad)?;
+    let (rest, is_plain) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (rest, false),
+        (None, Some(rest)) => (rest, true),
+        (None, None) => return Err(bad()),
+    };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let host = rest.split('/').next().unwrap_or_default();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = match authority.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
     let letters = |text: &str, more: &[u8]| {
         let mut bytes = text.bytes();
         bytes.all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
     };
-    let sound = !host.is_empty()
+    // A name of one word could be a service's, and its condition keys be mistaken for the service's.
+    let is_host = host.contains('.') || port.is_some();
+    let is_loopback = host == "localhost" || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+    let sound = is_host
         && letters(host, b".-")
-        && letters(rest, b".-_~/%")
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port))
+        && letters(path, b".-_~/%")
         && !rest.contains("//")
-        && !rest.ends_with('/');
-    sound.then(|| rest.to_owned()).ok_or_else(bad)
+        && !rest.ends_with('/')
+        && (!is_plain || is_loopback);
+    sound.then(|| (rest.to_owned(), is_plain)).ok_or_else(bad)
 }
 
 fn find<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<OidcProvider>, ApiError> {
@@ -103,7 +118,7 @@ fn thumbprints(ctx: &Ctx<'_>) -> Result<Vec<String>, ApiError> {
 }
 
 pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let url = url(ctx.required("Url")?)?;
+    let (url, is_plain) = url(ctx.required("Url")?)?;
     let account = ctx.account.id();
     if ctx.account.oidc_providers.contains_key(&url.to_ascii_lowercase()) {
         return Err(ApiError::exists(format!(
@@ -134,6 +149,7 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         thumbprints: thumbprints(ctx)?,
         tags: names::tags(&ctx.call.params)?,
         created: ctx.call.now,
+        is_plain,
     };
     let arn = arn(account, &provider);
     let mut xml = XmlWriter::new();

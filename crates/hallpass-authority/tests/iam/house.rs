@@ -82,7 +82,12 @@ impl House {
         params: &[(&str, &str)],
     ) -> Result<String, ApiError> {
         let service = match action {
-            "GetCallerIdentity" | "AssumeRole" | "GetSessionToken" => Service::Sts,
+            "GetCallerIdentity"
+            | "AssumeRole"
+            | "GetSessionToken"
+            | "AssumeRoleWithWebIdentity"
+            | "GetFederationToken"
+            | "DecodeAuthorizationMessage" => Service::Sts,
             _ => Service::Iam,
         };
         let form = params

@@ -6,6 +6,7 @@
     reason = "a helper of a test fails by panicking, as the test does"
 )]
 
+mod federation;
 mod groups;
 mod house;
 mod mfa;

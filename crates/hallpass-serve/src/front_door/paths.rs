@@ -1,8 +1,8 @@
 //! The ways a request takes that is not a plain request to S3: older signatures, browsers' forms, calls.
 
 use super::reading::{api_dialect, guessed_dialect, is_stream_of_events};
-use super::{Arrived, FrontDoor};
-use crate::api::{self, ApiEnv};
+use super::{Arrived, FrontDoor, web_identity};
+use crate::api::{self, ApiEnv, Asker};
 use crate::entry::Entry;
 use crate::render::Dialect;
 use crate::version_2;
@@ -155,6 +155,14 @@ impl FrontDoor {
         answer
     }
 
+    pub(super) fn api_env(&self) -> ApiEnv<'_> {
+        ApiEnv {
+            authority: &self.parts.authority,
+            networks: &self.parts.gateway.config.networks,
+            region: &self.region,
+        }
+    }
+
     /// A call to one of our own services; the text is the answer's document.
     pub(super) async fn serve_api(
         &self,
@@ -182,14 +190,22 @@ impl FrontDoor {
         let authenticated = signed.bind(connection)?;
         entry.note("withinBinding", authenticated.is_within_binding());
         entry.running = self.limits.begin(authenticated.caller(), Instant::now())?;
-        let env = ApiEnv {
-            authority: &self.parts.authority,
-            networks: &self.parts.gateway.config.networks,
-            region: &self.region,
+        let mut asker = Asker {
+            caller: authenticated.caller(),
+            verified: Some(authenticated.verified()),
         };
+        let bearer;
+        if web_identity::is_asked(service, &params) {
+            // A signature changes nothing: who asks is whom the token names.
+            bearer = self.bearer(&params, now, entry).await?;
+            asker = Asker {
+                caller: &bearer,
+                verified: None,
+            };
+        }
         api::handle(
-            &env,
-            &authenticated,
+            &self.api_env(),
+            asker,
             &head,
             connection,
             service,

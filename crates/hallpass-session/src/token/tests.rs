@@ -54,6 +54,7 @@ fn claims(entropy: &Seeded) -> SessionClaims {
         tags: vec![],
         transitive_tag_keys: vec![],
         instance: None,
+        web_identity: None,
         binding: None,
     }
 }

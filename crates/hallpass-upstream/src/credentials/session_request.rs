@@ -103,6 +103,11 @@ fn names(caller: &Caller) -> (String, String) {
         }
         CallerKind::User { name } => (format!("{account}:user/{name}"), name.clone()),
         CallerKind::Root => (format!("{account}:root"), "root".to_owned()),
+        CallerKind::FederatedUser { .. } => {
+            let (_, name) = caller.user_id.split_once(':').unwrap_or(("", &caller.user_id));
+            (format!("{account}:federated-user/{name}"), name.to_owned())
+        }
+        CallerKind::WebIdentity(identity) => (format!("{account}:web-identity"), identity.subject.clone()),
         CallerKind::Service => ("service".to_owned(), "service".to_owned()),
         CallerKind::Anonymous => ("anonymous".to_owned(), "anonymous".to_owned()),
     }
@@ -177,6 +182,7 @@ mod tests {
             tags: tags.collect(),
             transitive_tag_keys: vec![],
             instance: None,
+            web_identity: None,
             binding: None,
         }));
         caller
