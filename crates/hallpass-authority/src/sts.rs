@@ -156,7 +156,7 @@ fn assume_role_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     }
     Ok(Requirement::Trust(
         actions,
-        role.and_then(|role| role.trust.clone()),
+        role.and_then(|role| role.trust().cloned()),
     ))
 }
 
