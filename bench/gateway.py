@@ -66,6 +66,7 @@ def wait_port(port, process):
 
 class Running:
     """A process (and its children) on one core, and what it uses."""
+    all = []
 
     def __init__(self, folder, command, port, core, env=None):
         self.log = open(folder / f"{Path(command[0]).name}-{port}.log", "ab")
@@ -73,6 +74,7 @@ class Running:
         self.process = subprocess.Popen(["taskset", "-c", str(core), *map(str, command)], stdout=self.log, stderr=self.log,
                                         stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}, cwd=folder,
                                         start_new_session=True)
+        self.all.append(self)
         wait_port(port, self.process)
 
     def pids(self):
@@ -91,6 +93,8 @@ class Running:
         return max(int(found[1]) for found in peaks if found) / 1024
 
     def stop(self):
+        if self.process.poll() is not None:
+            return
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
             self.process.wait(10)
@@ -260,7 +264,12 @@ def trailer(body, *_):
     import base64
     import zlib
     crc = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
-    return f"{len(body):x}\r\n".encode() + body + f"\r\n0\r\nx-amz-checksum-crc32:{crc}\r\n\r\n".encode()
+    out, view = bytearray(), memoryview(body)
+    # Small ones, as SDKs send: MinIO refuses a chunk beyond 16 MiB and closes the connection in the middle of it.
+    for start in range(0, len(body), MIB):
+        piece = view[start:start + MIB]
+        out += f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
+    return bytes(out) + f"0\r\nx-amz-checksum-crc32:{crc}\r\n\r\n".encode()
 
 
 BODIES = {
@@ -293,10 +302,17 @@ def send(port, head, body=b"", tls=False):
     """Sends a request, throws the answer away, and tells its status and length."""
     with connect(port, tls) as wire:
         wire.sendall(head)
-        wire.sendall(body)
+        try:
+            wire.sendall(body)
+        except (BrokenPipeError, ConnectionResetError):
+            # Refused before all of it was sent; the answer may still be there to read.
+            pass
         answer = bytearray()
         while b"\r\n\r\n" not in answer:
-            data = wire.recv(65536)
+            try:
+                data = wire.recv(65536)
+            except ConnectionResetError:
+                data = b""
             if not data:
                 return 0, 0
             answer += data
@@ -324,7 +340,7 @@ def bulk(running, port, key, method, form):
         if status not in (200, 201, 204) or (method == "GET" and got != BULK):
             return f"failed ({status})", None
     gib = BULK * REPEATS / (1024 * MIB)
-    return (running.cpu() - before if running else 0) / gib, (time.monotonic() - began) / gib
+    return (running.cpu() - before) / gib if running else None, (time.monotonic() - began) / gib
 
 
 def small(running, port, key, method, connections, folder):
@@ -346,7 +362,7 @@ def small(running, port, key, method, connections, folder):
         return f"failed ({bad and bad[1]} of {total})", None, None, None
     unit = {"us": 0.001, "ms": 1, "s": 1000}
     at = lambda percent: next(float(v) * unit[u] for v, u in re.findall(rf"{percent}%\s+([\d.]+)(us|ms|s)\b", out))
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]), at(50), at(99), used * 1000 / total
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]), at(50), at(99), used * 1000 / total if running else None
 
 
 def show(value, digits=2):
@@ -391,7 +407,10 @@ def main():
         print("\n| through | 16 KiB | connections | requests/s | p50 ms | p99 ms | CPU ms/request |\n|---|---|---|---|---|---|---|")
         for name, method, connections, rate, p50, p99, cpu in table:
             print(f"| {name} | {method} | {connections} | {show(rate, 0)} | {show(p50)} | {show(p99)} | {show(cpu, 3)} |")
-        upstream.stop()
 
 
-main()
+try:
+    main()
+finally:
+    for each in Running.all:
+        each.stop()

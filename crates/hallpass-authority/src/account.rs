@@ -1,4 +1,6 @@
-//! One account's entities in memory, compiled: policies are parsed when they arrive, not when they are asked.
+//! One account's entities in memory, compiled. Managed policies and those of groups are parsed when they arrive, those of roles
+//! and users when they are first asked: of a million roles a server is asked about few, and parsed they take several times the
+//! room.
 
 use crate::entity::{
     Account, AccountSettings, CredentialReport, Enrolment, Group, Instance, InstanceProfile, Job, LastUse,
@@ -15,20 +17,18 @@ mod membership;
 
 pub(crate) use membership::Membership;
 
-/// An entity's identity policies: parsed when the entity arrives, indexed together with the attached ones when they
-/// are first asked, and again when one of those changes.
+/// An entity's identity policies, inline and attached together: parsed and indexed when they are first asked, and put
+/// together again when one of the attached ones changes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct IdentityPolicies {
-    inline: Vec<NamedPolicy>,
+    inline: OnceLock<Box<[NamedPolicy]>>,
     all: OnceLock<PolicyGroup>,
 }
 
 impl IdentityPolicies {
-    fn compile(kind: &str, entity: &str, permissions: &Permissions) -> Self {
-        Self {
-            inline: compile_inline(kind, entity, permissions),
-            all: OnceLock::new(),
-        }
+    fn inline(&self, kind: &str, entity: &str, permissions: &Permissions) -> &[NamedPolicy] {
+        self.inline
+            .get_or_init(|| compile_inline(kind, entity, permissions).into())
     }
 
     /// The same after the managed policy `arn` changed or went.
@@ -46,16 +46,26 @@ impl IdentityPolicies {
     }
 }
 
-/// A role with its policies parsed.
+/// A role, its policies parsed once they are asked.
 #[derive(Debug)]
 pub(crate) struct CompiledRole {
     pub(crate) role: Role,
-    /// `None` when the stored document does not parse: then nobody may assume it.
-    pub(crate) trust: Option<PolicyGroup>,
+    trust: OnceLock<Option<PolicyGroup>>,
     identity: IdentityPolicies,
 }
 
-/// A user with its policies parsed.
+impl CompiledRole {
+    /// `None` when the stored document does not parse: then nobody may assume it.
+    pub(crate) fn trust(&self) -> Option<&PolicyGroup> {
+        let parse = || {
+            let name = format!("role/{} trust policy", self.role.name);
+            compile(&name, &self.role.trust, PolicyKind::Trust).map(Into::into)
+        };
+        self.trust.get_or_init(parse).as_ref()
+    }
+}
+
+/// A user, its policies parsed once they are asked.
 #[derive(Debug)]
 pub(crate) struct CompiledUser {
     pub(crate) user: User,
@@ -156,7 +166,11 @@ impl AccountState {
 
     /// Inline and attached policies of a role.
     pub(crate) fn role_policies<'a>(&'a self, role: &'a CompiledRole) -> &'a PolicyGroup {
-        self.identity_policies(&role.identity, &role.role.permissions)
+        role.identity.all.get_or_init(|| {
+            let permissions = &role.role.permissions;
+            let inline = role.identity.inline("role", &role.role.name, permissions);
+            self.gather(inline.iter(), permissions.attached.iter())
+        })
     }
 
     /// Inline and attached policies of a user and of the groups it is in.
@@ -165,23 +179,16 @@ impl AccountState {
             let groups: Vec<_> = self.groups_of(&user.user).collect();
             let inline = groups.iter().flat_map(|group| &group.inline);
             let lists = groups.iter().map(|group| &group.group.permissions.attached);
-            let lists = std::iter::once(&user.user.permissions.attached).chain(lists);
-            self.gather(user.identity.inline.iter().chain(inline), lists.flatten())
+            let permissions = &user.user.permissions;
+            let lists = std::iter::once(&permissions.attached).chain(lists);
+            let own = user.identity.inline("user", &user.user.name, permissions);
+            self.gather(own.iter().chain(inline), lists.flatten())
         })
     }
 
     /// Inline and attached policies of a group, as its members have them.
     pub(crate) fn group_policies(&self, group: &CompiledGroup) -> PolicyGroup {
         self.gather(group.inline.iter(), group.group.permissions.attached.iter())
-    }
-
-    fn identity_policies<'a>(
-        &self,
-        identity: &'a IdentityPolicies,
-        permissions: &Permissions,
-    ) -> &'a PolicyGroup {
-        let gather = || self.gather(identity.inline.iter(), permissions.attached.iter());
-        identity.all.get_or_init(gather)
     }
 
     /// An attached policy that no longer resolves is left out: it can only have allowed, a deny inside it cannot be
@@ -281,22 +288,18 @@ pub(crate) fn iam_arn(account: AccountId, resource: &str) -> String {
 }
 
 pub(crate) fn compile_role(role: Role) -> CompiledRole {
-    let trust = compile(
-        &format!("role/{} trust policy", role.name),
-        &role.trust,
-        PolicyKind::Trust,
-    );
-    let identity = IdentityPolicies::compile("role", &role.name, &role.permissions);
     CompiledRole {
         role,
-        trust: trust.map(Into::into),
-        identity,
+        trust: OnceLock::new(),
+        identity: IdentityPolicies::default(),
     }
 }
 
 pub(crate) fn compile_user(user: User) -> CompiledUser {
-    let identity = IdentityPolicies::compile("user", &user.name, &user.permissions);
-    CompiledUser { user, identity }
+    CompiledUser {
+        user,
+        identity: IdentityPolicies::default(),
+    }
 }
 
 pub(crate) fn compile_group(group: Group) -> CompiledGroup {

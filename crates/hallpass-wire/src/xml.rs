@@ -93,20 +93,33 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// What needs no escape is copied in runs: session tokens and policy documents are long.
 fn escape_into(text: &str, out: &mut String) {
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
+    // U+FFFE and U+FFFF begin with 0xef; every byte named begins a character.
+    let is_special = |byte| matches!(byte, 0..=0x1f | b'&' | b'<' | b'>' | b'"' | 0xef);
+    let mut rest = text;
+    while let Some((plain, special)) = rest
+        .bytes()
+        .position(is_special)
+        .and_then(|at| rest.split_at_checked(at))
+    {
+        out.push_str(plain);
+        let mut characters = special.chars();
+        match characters.next() {
+            Some('&') => out.push_str("&amp;"),
+            Some('<') => out.push_str("&lt;"),
+            Some('>') => out.push_str("&gt;"),
+            Some('"') => out.push_str("&quot;"),
             // A bare CR would be normalised to LF by the reader and change a key's name.
-            '\r' => out.push_str("&#13;"),
-            '\t' | '\n' => out.push(character),
-            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            _ => out.push(character),
+            Some('\r') => out.push_str("&#13;"),
+            Some(kept @ ('\t' | '\n')) => out.push(kept),
+            Some('\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            Some(kept) => out.push(kept),
+            None => {}
         }
+        rest = characters.as_str();
     }
+    out.push_str(rest);
 }
 
 const PROLOG: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
@@ -236,5 +249,17 @@ mod tests {
             escape("</a>&\"\u{0}\r\u{8}"),
             "&lt;/a&gt;&amp;&quot;\u{fffd}&#13;\u{fffd}"
         );
+    }
+
+    #[test]
+    fn what_xml_can_carry_stays_and_only_the_two_that_are_no_characters_go() {
+        // The first two share their first byte with those that go.
+        let text = "\u{fffd}\u{ff46}é\t\n plain 🦀";
+        assert_eq!(escape(text), text);
+        assert_eq!(
+            escape("a\u{fffe}b\u{ffff}\u{ffff}<"),
+            "a\u{fffd}b\u{fffd}\u{fffd}&lt;"
+        );
+        assert_eq!(escape(""), "");
     }
 }

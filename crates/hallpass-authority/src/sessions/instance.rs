@@ -199,7 +199,7 @@ impl Authority {
             &service,
             request.actions(&arn.to_string(), session_name),
             &service.context(now, &[]),
-            compiled.trust.as_ref(),
+            compiled.trust(),
             &Default::default(),
         )
         .map_err(|_| request.untrusted())?;

@@ -65,7 +65,7 @@ pub(super) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     }
     Ok(Requirement::Trust(
         actions,
-        role.and_then(|role| role.trust.clone()),
+        role.and_then(|role| role.trust().cloned()),
     ))
 }
 
