@@ -62,8 +62,7 @@ impl NodeName {
     }
 }
 
-/// What a server shows on its control listener, and to its peers.
-#[derive(Debug)]
+/// What a server shows on its control listener, and to its peers. Its `Debug` shows no key.
 pub struct ServerIdentity {
     /// The certificate, DER.
     pub certificate: Vec<u8>,
@@ -71,6 +70,14 @@ pub struct ServerIdentity {
     pub key: Vec<u8>,
     /// Every generation of the authority, DER: what peers and agents may be of.
     pub authorities: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for ServerIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerIdentity")
+            .field("certificate", &fingerprint(&self.certificate))
+            .finish_non_exhaustive()
+    }
 }
 
 fn instant(at: UnixSeconds) -> SystemTime {

@@ -239,6 +239,20 @@ async fn a_revoked_role_refuses_what_was_issued_before_and_serves_what_comes_aft
 }
 
 #[tokio::test]
+async fn a_servers_identity_shows_no_key() {
+    let house = house().await;
+    let identity = house
+        .authority
+        .server_identity("a", &["localhost".to_owned()], NOW)
+        .unwrap();
+    let shown = format!("{identity:?}");
+    assert!(
+        !shown.contains(&format!("{:?}", identity.key)) && shown.len() < 200,
+        "{shown}"
+    );
+}
+
+#[tokio::test]
 async fn another_accounts_session_is_not_ours_to_revoke() {
     let house = house().await;
     let foreign =

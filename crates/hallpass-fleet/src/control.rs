@@ -33,6 +33,8 @@ use tokio::sync::Semaphore;
 
 /// Agents hold one connection each, and servers a few.
 const CONNECTIONS_MAX: usize = 65_536;
+/// Of these, connections that showed no certificate: machines that enrol, and strangers.
+const STRANGERS_MAX: usize = 256;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -91,6 +93,7 @@ pub struct ControlConfig {
 pub struct Control {
     config: ControlConfig,
     enrolling: Semaphore,
+    strangers: Semaphore,
 }
 
 /// Who asks, by the certificate.
@@ -127,6 +130,7 @@ impl Control {
         Arc::new(Self {
             config,
             enrolling: Semaphore::new(ENROLLING_MAX),
+            strangers: Semaphore::new(STRANGERS_MAX),
         })
     }
 
@@ -185,17 +189,26 @@ impl Control {
             .map_err(|error| error.to_string())?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let (name, key) = shown.map_or((None, String::new()), known_as);
+        // They must not be able to take the agents' places.
+        let _stranger = match &name {
+            Some(_) => None,
+            None => Some(
+                self.strangers
+                    .try_acquire()
+                    .map_err(|_| "too many strangers".to_owned())?,
+            ),
+        };
         let who = Arc::new(Who {
             peer: peer.ip().to_canonical(),
             name,
             key,
         });
-        let mut builder = Builder::new(TokioExecutor::new());
+        // One request at a time: whoever is silent between two is cut off by the time limit for heads.
+        let mut builder = Builder::new(TokioExecutor::new()).http1_only();
         builder
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT);
-        builder.http2().timer(TokioTimer::new());
         let control = Arc::clone(self);
         let service = service_fn(move |request| {
             let (control, who) = (Arc::clone(&control), Arc::clone(&who));
