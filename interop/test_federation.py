@@ -3,6 +3,7 @@ Every provider here is one of its own, so that what is remembered of one says no
 """
 import base64
 import hmac
+import itertools
 import json
 import re
 import ssl
@@ -190,18 +191,25 @@ def world(authority):
 class Trusting:
     """A provider that is known, and a role that trusts it."""
 
+    numbers = itertools.count(1)
+
     def __init__(self, world, keys, condition=None, actions=("sts:AssumeRoleWithWebIdentity",),
                  tls=None):
         self.world, self.idp = world, Idp(keys, tls)
         made = world.iam.create_open_id_connect_provider(Url=self.idp.url, ClientIDList=["app", "other"])
         self.provider = made["OpenIDConnectProviderArn"]
         assert self.provider == f"arn:aws:iam::{world.account}:oidc-provider/{self.idp.host}"
-        self.name = "by-" + self.idp.host.split(":")[1]
+        self.name = f"by-{next(self.numbers)}"
         condition = condition or {"StringEquals": {f"{self.idp.host}:aud": "app"}}
         self.arn = world.iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=json.dumps({
             "Version": "2012-10-17", "Statement": [{
                 "Effect": "Allow", "Principal": {"Federated": self.provider}, "Action": list(actions),
                 "Condition": json.loads(json.dumps(condition).replace("HOST", self.idp.host))}]}))["Role"]["Arn"]
+
+    def close(self):
+        # The port may come again.
+        self.world.iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=self.provider)
+        self.idp.close()
 
     def assume(self, token, **more):
         return self.world.nobody.assume_role_with_web_identity(
@@ -223,7 +231,7 @@ def trusting(world, keys):
 
     yield make
     for one in made:
-        one.idp.close()
+        one.close()
 
 
 def test_a_good_token_is_a_session(world, trusting, keys):
