@@ -193,9 +193,12 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Outcome::read(xml)
 }
 
+/// One that is not there is no error (API reference, "DeleteOpenIDConnectProvider": idempotent).
 pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let provider = find(ctx)?;
-    Outcome::wrote(vec![Op::Delete(key(ctx.account.id(), "oidc", &provider.url))])
+    let arn = ctx.required("OpenIDConnectProviderArn")?;
+    let gone = ctx.account.oidc_provider(arn);
+    let gone = gone.map(|provider| Op::Delete(key(ctx.account.id(), "oidc", &provider.url)));
+    Outcome::wrote(gone.into_iter().collect())
 }
 
 pub(crate) fn add_client(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
