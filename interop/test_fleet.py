@@ -1,5 +1,6 @@
 """A fleet: three servers on three members of etcd, machines that enrol with them, and each part lost in turn."""
 import json
+import os
 import signal
 import subprocess
 import tempfile
@@ -75,6 +76,39 @@ def test_a_machine_gets_its_role_and_every_server_knows_its_session(servers, mem
     assert key[0] in [record["responseElements"]["credentials"]["accessKeyId"] for record in minted]
     secret_anywhere = [server.name for server in servers if key[1] in json.dumps(server.records()) + server.said()]
     assert not secret_anywhere and key[1] not in json.dumps(member.records()) + member.said()
+
+
+def test_rules_come_with_the_tags_of_the_instance_when_the_operator_allows_it(servers):
+    machine, ec2 = Member(servers[0], "web"), servers[1].client("ec2")
+    try:
+        (machine.path / "rules.toml").write_text('[[rule]]\nname = "own"\nuid = 65533\nroles = "web"\n')
+
+        def tag(value, key="hallpass:rule:1"):
+            ec2.create_tags(Resources=[machine.instance], Tags=[{"Key": key, "Value": value}])
+
+        def status():
+            return json.loads(machine.run("status", "--json", "--data", machine.path / "run").stdout)["agent"]
+
+        tag('uid = 0, roles = "web"')
+        wait_for(lambda: machine.credentials("web") == 404, "the file's own rules being in force alone")
+        machine.stop()
+        config = machine.path / "agent.toml"
+        config.write_text(config.read_text().replace("[fleet]\n", "[fleet]\nrules_from_tags = true\n"))
+        machine.start()
+        wait_for(lambda: machine.credentials("web") != 404, "the tag being a rule")
+        said = machine.run("agent", "explain", "--data", machine.path / "run", "--pid", str(os.getpid())).stdout
+        assert "tag hallpass:rule:1" in said, said
+        # One that is not in order: none is in force.
+        tag('uid = 0', key="hallpass:rule:2")
+        wait_for(lambda: machine.credentials("web") == 404, "broken tags being no rules")
+        assert "hallpass:rule:2" in status()["rules_error"]
+        ec2.delete_tags(Resources=[machine.instance], Tags=[{"Key": "hallpass:rule:2"}])
+        wait_for(lambda: machine.credentials("web") != 404, "the tags being rules again")
+        assert status()["rules"] == 2 and not status().get("rules_error")
+        ec2.delete_tags(Resources=[machine.instance], Tags=[{"Key": "hallpass:rule:1"}])
+        wait_for(lambda: machine.credentials("web") == 404, "the rule being gone with its tag")
+    finally:
+        machine.close()
 
 
 def test_what_one_server_writes_the_others_show(servers):

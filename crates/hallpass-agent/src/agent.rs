@@ -3,6 +3,7 @@ use crate::container::ContainerTokens;
 use crate::health::Counters;
 use crate::lease::Leases;
 use crate::machine::{MachineCache, Snapshot};
+use crate::tag_rules::WithTags;
 use crate::{
     AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, FilesStatus, Machine, Rules,
     RulesFile, SessionRequest, SessionShape, SourceError,
@@ -55,6 +56,9 @@ pub struct AgentConfig {
     /// Whether every holder of a caller's socket is looked for before it gets credentials. Only a door for the
     /// process's own, unprivileged uid may go without: whoever holds such a socket got it from that uid.
     pub holder_check: bool,
+    /// Whether rules that come with the machine ([`Machine::rules`]) are in force, behind those of `rules`. Whoever may
+    /// tag the instance then decides who on the machine gets which of its roles.
+    pub machine_rules: bool,
     /// What session tokens and container tokens are made with; absent: made at the start, so that none outlives it. One
     /// that lives as long as the boot lets an agent be restarted unnoticed.
     pub key: Option<Zeroizing<[u8; 32]>>,
@@ -79,6 +83,7 @@ impl AgentConfig {
             bound: Vec::new(),
             v1_allowed: None,
             holder_check: true,
+            machine_rules: false,
             key: None,
         }
     }
@@ -92,6 +97,7 @@ pub struct Agent {
     pub(crate) machines: MachineCache,
     pub(crate) leases: Arc<Leases>,
     pub(crate) callers: Callers,
+    tag_rules: WithTags,
     pub(crate) containers: ContainerTokens,
     pub(crate) counters: Counters,
     pub(crate) files: Mutex<Option<FilesStatus>>,
@@ -148,6 +154,7 @@ impl Agent {
             machines: MachineCache::default(),
             leases: Arc::new(leases),
             callers: Callers::default(),
+            tag_rules: WithTags::default(),
             containers: ContainerTokens::new(&key),
             counters: Counters::default(),
             files: Mutex::default(),
@@ -172,7 +179,8 @@ impl Agent {
             rules_error: match &self.config.rules {
                 RulesSource::File(file) => file.error().map(|error| error.to_string()),
                 RulesSource::Fixed(_) => None,
-            },
+            }
+            .or_else(|| self.tag_rules.error()),
             files: self.files_status(),
             last_error: self.machines.last_error(),
         }
@@ -190,7 +198,11 @@ impl Agent {
     }
 
     pub(crate) fn rules(&self) -> Arc<Rules> {
-        self.config.rules.current()
+        let own = self.config.rules.current();
+        match self.machines.last().filter(|_| self.config.machine_rules) {
+            Some(snapshot) => self.tag_rules.of(own, &snapshot),
+            None => own,
+        }
     }
 
     /// The machine as it was at most a second ago. Leases of roles it lost are gone before this returns.

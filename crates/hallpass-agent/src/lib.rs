@@ -33,6 +33,7 @@ mod shutdown;
 mod socket;
 mod source;
 mod status;
+mod tag_rules;
 mod unit_door;
 
 pub use agent::{Agent, AgentConfig, RulesSource};
@@ -46,3 +47,4 @@ pub use rules_parse::{RulesError, RulesProblem};
 pub use shutdown::{Shutdown, ShutdownTrigger};
 pub use source::{BoxFuture, CredentialSource, Issued, Machine, SessionRequest, SourceError};
 pub use status::{AgentStatus, FilesStatus, LeaseStatus};
+pub use tag_rules::rule_tags;

@@ -119,6 +119,15 @@ impl Rules {
         parse(toml)
     }
 
+    /// These rules, then `more`.
+    #[must_use]
+    pub(crate) fn followed_by(&self, more: &Self) -> Self {
+        let mut both = self.clone();
+        both.rules.extend(more.rules.iter().cloned());
+        both.files.extend(more.files.iter().cloned());
+        both
+    }
+
     /// Rules that give exactly `uid` exactly `roles`.
     #[must_use]
     pub fn only(uid: u32, roles: &[&str]) -> Self {

@@ -110,6 +110,10 @@ pub struct Machine {
     /// Access key ids of sessions that were revoked one by one: a lease among them is worth nothing.
     #[serde(default)]
     pub revoked: Vec<String>,
+    /// Rules that the authority has for the machine, by the tags they are in (see [`crate::rule_tags`]). In force only
+    /// where the agent's operator allows it.
+    #[serde(default)]
+    pub rules: Vec<(String, String)>,
     /// User data, shown to everyone on the machine.
     pub user_data: Option<Vec<u8>>,
     /// Tags, shown only if present: set when the instance's options allow tags in metadata.
@@ -152,6 +156,7 @@ impl Machine {
             roles: Vec::new(),
             role_ids: BTreeMap::new(),
             revoked: Vec::new(),
+            rules: Vec::new(),
             user_data: None,
             tags: None,
             v1_allowed: false,

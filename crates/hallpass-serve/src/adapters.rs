@@ -2,7 +2,7 @@
 
 use hallpass_agent::{
     AgentEvent, AuditDoor, AuditSink, BoxFuture, CredentialSource, EventOutcome, Issued, Machine,
-    SessionRequest, SourceError,
+    SessionRequest, SourceError, rule_tags,
 };
 use hallpass_audit::{AuditLog, Durability, EventKind, Identity, Record};
 use hallpass_authority::{Authority, InstanceSessionError, InstanceSessionRequest};
@@ -51,6 +51,12 @@ impl InstanceSource {
         Ok(Machine {
             role_ids: roles.iter().filter_map(id_of).collect(),
             revoked: self.authority.revoked_sessions(instance.account),
+            rules: rule_tags(
+                instance
+                    .tags
+                    .iter()
+                    .map(|tag| (tag.key.as_str(), tag.value.as_str())),
+            ),
             image_id: instance.image_id.clone(),
             instance_type: instance.instance_type.clone(),
             reservation_id: Some(instance.reservation_id.clone()),

@@ -43,6 +43,9 @@ pub(crate) struct FleetConfig {
     /// Servers to ask besides those the fleet tells of.
     #[serde(default)]
     pub(crate) servers: Vec<String>,
+    /// Whether the tags `hallpass:rule…` of this machine's instance are rules, after those of the file.
+    #[serde(default)]
+    pub(crate) rules_from_tags: bool,
     /// The machine's address as its metadata service tells it; absent: as the servers see it.
     pub(crate) private_ip: Option<std::net::IpAddr>,
 }

@@ -89,6 +89,7 @@ impl Running {
         let bound = file.listen.metadata.iter().map(SocketAddr::ip).collect();
         let agent = Agent::new(AgentConfig {
             bound,
+            machine_rules: file.fleet.as_ref().is_some_and(|fleet| fleet.rules_from_tags),
             key: Some(boot_key(&file.run_dir, &*entropy)?),
             ..AgentConfig::new(
                 RulesSource::File(Arc::clone(&rules)),
