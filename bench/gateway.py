@@ -8,7 +8,8 @@ build than target/release/hallpass.
 
 Each gateway process is pinned to one core, the load and the upstream to the other. Peers that are not installed are left
 out and named: nginx, haproxy, wrk from Debian; `cargo install s3s-proxy --version 0.14.1 --locked`; aws-sigv4-proxy by the Go
-module proxy; MinIO as `cargo xtask setup` leaves it. Their programs are looked for in PATH and in $PEERS.
+module proxy; MinIO as `cargo xtask setup` leaves it; plain-proxy, the gateway's HTTP library and nothing else, by
+`cargo build --release -p hallpass-upstream --example plain_proxy`. The others' programs are looked for in PATH and in $PEERS.
 """
 import datetime
 import hashlib
@@ -209,6 +210,13 @@ def nginx(folder, upstream, key):
     return Running(folder, [program("nginx"), "-c", conf], port, 1), key
 
 
+def plain_proxy(folder, upstream, key):
+    """What the gateway's own HTTP library costs when nothing is done but passing on."""
+    port = free_port()
+    return Running(folder, [ROOT / "target/release/examples/plain_proxy", f"127.0.0.1:{port}", f"127.0.0.1:{upstream}"],
+                   port, 1), key
+
+
 def s3s_proxy(folder, upstream, key):
     port = free_port()
     env = {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1], "AWS_REGION": "us-east-1", "RUST_LOG": "error"}
@@ -223,7 +231,7 @@ def aws_sigv4_proxy(folder, upstream, key):
                             "--host", f"127.0.0.1:{upstream}", "--upstream-url-scheme", "http"], port, 1, env), key
 
 
-GATEWAYS = {"haproxy": haproxy, "nginx": nginx, "hallpass": hallpass, "s3s-proxy": s3s_proxy, "aws-sigv4-proxy": aws_sigv4_proxy}
+GATEWAYS = {"plain-proxy": plain_proxy, "haproxy": haproxy, "nginx": nginx, "hallpass": hallpass, "s3s-proxy": s3s_proxy, "aws-sigv4-proxy": aws_sigv4_proxy}
 
 # -- requests
 
@@ -386,7 +394,7 @@ def main():
         print("|---" * (len(BODIES) + 3) + "|")
         table = []
         for name in names:
-            if name != "direct" and not program({"hallpass": "sh"}.get(name, name)):
+            if name != "direct" and not program({"hallpass": "sh", "plain-proxy": "sh"}.get(name, name)):
                 print(f"| {name} | not installed |")
                 continue
             place = folder / name

@@ -171,7 +171,8 @@ where
             let announced = request.headers().contains_key(http::header::EXPECT);
             // A task of its own: a client that hangs up ends the wait (at once, in HTTP/2), but neither leaves a
             // write half applied nor keeps what was done off the record.
-            let answering = tokio::spawn(async move { door.answer(request, connection).await });
+            // In a box, for a task's future is moved about, and this one is large.
+            let answering = tokio::spawn(Box::pin(async move { door.answer(request, connection).await }));
             // It failed only by a panic. Nothing can be said then; the connection ends.
             let response = answering.await?;
             if announced && !response.status().is_success() {

@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::fmt;
 
@@ -19,25 +20,26 @@ impl UnixSeconds {
     /// (several SDKs refuse an offset).
     #[must_use]
     pub fn iso8601(self) -> String {
-        self.format("%Y-%m-%dT%H:%M:%SZ")
+        self.written("0000-00-00T00:00:00Z")
     }
 
     /// `YYYYMMDDTHHMMSSZ`: the form of `X-Amz-Date`.
     #[must_use]
     pub fn amz_date(self) -> String {
-        self.format("%Y%m%dT%H%M%SZ")
+        self.written("00000000T000000Z")
     }
 
     /// `YYYYMMDD`: the date of a credential scope.
     #[must_use]
     pub fn scope_date(self) -> String {
-        self.format("%Y%m%d")
+        self.written("00000000")
     }
 
     /// `Tue, 01 Jan 2030 00:00:00 GMT`: the form of HTTP's date headers.
     #[must_use]
     pub fn http_date(self) -> String {
-        self.format("%a, %d %b %Y %H:%M:%S GMT")
+        let instant = self.instant().to_zoned(TimeZone::UTC);
+        instant.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
     /// Reads `YYYYMMDDTHHMMSSZ`.
@@ -55,7 +57,15 @@ impl UnixSeconds {
         if !shaped {
             return Err(TimeError);
         }
-        let date = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).map_err(|_| TimeError)?;
+        let mut digits = bytes.iter().filter(|byte| byte.is_ascii_digit());
+        let mut number = |len: usize| {
+            let digits = digits.by_ref().take(len);
+            digits.fold(0_i16, |number, digit| number * 10 + i16::from(digit - b'0'))
+        };
+        let year = number(4);
+        // Two digits each.
+        let [month, day, hour, minute, second] = std::array::from_fn(|_| number(2) as i8);
+        let date = DateTime::new(year, month, day, hour, minute, second, 0).map_err(|_| TimeError)?;
         let zoned = date.to_zoned(TimeZone::UTC).map_err(|_| TimeError)?;
         Ok(Self(zoned.timestamp().as_second()))
     }
@@ -92,9 +102,33 @@ impl UnixSeconds {
         self.0.saturating_sub(earlier.0)
     }
 
-    fn format(self, pattern: &str) -> String {
-        let instant = Timestamp::from_second(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
-        instant.to_zoned(TimeZone::UTC).strftime(pattern).to_string()
+    fn instant(self) -> Timestamp {
+        Timestamp::from_second(self.0).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Year, month, day, hour, minute and second in place of the zeros of `form`: every request writes several dates.
+    fn written(self, form: &str) -> String {
+        let at = TimeZone::UTC.to_datetime(self.instant());
+        let number = |value: i8| value.unsigned_abs();
+        // Before the year 0 nothing of ours happened.
+        let year = at.year().unsigned_abs();
+        let [century, of_century] = [year / 100, year % 100].map(|half| u8::try_from(half).unwrap_or(0));
+        let parts = [
+            century,
+            of_century,
+            number(at.month()),
+            number(at.day()),
+            number(at.hour()),
+            number(at.minute()),
+            number(at.second()),
+        ];
+        let mut digits = parts.into_iter().flat_map(|part| [part / 10, part % 10]);
+        let mut text = String::with_capacity(form.len());
+        text.extend(form.chars().map(|sign| match sign {
+            '0' => char::from(b'0' + digits.next().unwrap_or(0)),
+            other => other,
+        }));
+        text
     }
 }
 
