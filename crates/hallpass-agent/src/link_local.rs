@@ -3,6 +3,7 @@
 //! Adding an address to `lo` is not enough: a neighbour on the network with a route to it would be answered. The
 //! listener is therefore bound to the *device* `lo`; packets that arrive by any other never reach it.
 
+pub use hallpass_imds::{ECS_V4, POD_IDENTITY_V4, POD_IDENTITY_V6};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::{Command, Output, Stdio};

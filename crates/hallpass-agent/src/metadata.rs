@@ -67,7 +67,7 @@ pub(crate) async fn respond(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incom
             return ImdsResponse::text(403, "");
         }
     };
-    if container::is_container(incoming) {
+    if container::is_container(ends, incoming) {
         return container::respond(agent, ends, incoming).await;
     }
     let machine = match agent.machine().await {

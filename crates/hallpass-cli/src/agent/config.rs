@@ -56,6 +56,12 @@ pub(crate) struct ListenConfig {
     /// 169.254.169.254:80 and [fd00:ec2::254]:80 on the loopback interface: off EC2.
     #[serde(default)]
     pub(crate) link_local: bool,
+    /// 169.254.170.2:80 on the loopback interface, where ECS's agent is: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`.
+    #[serde(default)]
+    pub(crate) ecs: bool,
+    /// 169.254.170.23:80 and [fd00:ec2::23]:80 on the loopback interface, where the agent of EKS Pod Identity is.
+    #[serde(default)]
+    pub(crate) pod_identity: bool,
     /// On EC2: everyone but the agent is led to this port.
     pub(crate) redirect_port: Option<u16>,
     /// Interfaces of containers that are led likewise; absent: the usual names.

@@ -11,7 +11,7 @@ use crate::files;
 use crate::printer::Printer;
 use crate::running::{AGENT_READY_NAME, AgentReady};
 use crate::signals::Signals;
-use hallpass_agent::link_local::LoopbackAddress;
+use hallpass_agent::link_local::{ECS_V4, LoopbackAddress, POD_IDENTITY_V4, POD_IDENTITY_V6};
 use hallpass_agent::redirect::Redirect;
 use hallpass_agent::{
     Agent, AgentConfig, CredentialSource, MountedFiles, RulesFile, RulesSource, Shutdown, ShutdownTrigger,
@@ -151,19 +151,21 @@ impl Running {
         }
         if file.listen.link_local {
             for address in METADATA_ADDRESSES {
-                let listener = match passed.tcp(SocketAddr::new(address, 80)) {
-                    // Whoever made the socket sees to the address, and to the device it is bound to.
-                    Some(listener) => tokio_listener(listener)?,
-                    None => {
-                        let (held, listener) = link_local_listener(address)?;
-                        self._link_local.push(held);
-                        listener
-                    }
-                };
-                self.serving.push(serve_metadata(agent, listener, stopped));
+                self.well_known(address, passed, agent, stopped)?;
             }
             tested = Some(SocketAddr::new(METADATA_ADDRESSES[0], 80));
             self.metadata("http://169.254.169.254/".to_owned());
+        }
+        if file.listen.ecs {
+            self.well_known(ECS_V4, passed, agent, stopped)?;
+            self.listens.push(format!("ecs       http://{ECS_V4}/"));
+        }
+        if file.listen.pod_identity {
+            for address in [POD_IDENTITY_V4, POD_IDENTITY_V6] {
+                self.well_known(address, passed, agent, stopped)?;
+            }
+            self.listens
+                .push(format!("pods      http://{POD_IDENTITY_V4}/v1/credentials"));
         }
         if let Some(port) = file.listen.redirect_port {
             // First the listener, then the way to it; if the second fails, the first goes with the process.
@@ -251,6 +253,27 @@ impl Running {
             )));
         }
         self.serving.push(tokio::spawn(keep_watchdog(stopped.clone())));
+        Ok(())
+    }
+
+    /// Serves one of AWS's own addresses, on the loopback interface.
+    fn well_known(
+        &mut self,
+        address: IpAddr,
+        passed: &mut Passed,
+        agent: &Arc<Agent>,
+        stopped: &Shutdown,
+    ) -> Result<(), CliError> {
+        let listener = match passed.tcp(SocketAddr::new(address, 80)) {
+            // Whoever made the socket sees to the address, and to the device it is bound to.
+            Some(listener) => tokio_listener(listener)?,
+            None => {
+                let (held, listener) = link_local_listener(address)?;
+                self._link_local.push(held);
+                listener
+            }
+        };
+        self.serving.push(serve_metadata(agent, listener, stopped));
         Ok(())
     }
 
