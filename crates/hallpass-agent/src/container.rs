@@ -194,11 +194,8 @@ async fn credentials(
         })
         .await;
     if !recorded {
-        return Err(with_role(refuse(
-            ContainerError::Unavailable,
-            away,
-            "the event cannot be recorded",
-        )));
+        let told = "credentials cannot be recorded just now, so none is handed out";
+        return Err(with_role(refuse(ContainerError::Unavailable, told, told)));
     }
     agent
         .leases

@@ -1,6 +1,7 @@
 use crate::error::CliError;
 use hallpass_agent::redirect::CONTAINER_INTERFACES;
 use hallpass_cloud::{CloudConfig, MachineConfig, RoleConfig, SourceConfig};
+use hallpass_gateway::WhenFull;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ pub(crate) struct AgentFile {
     /// Where each credential handed out is on record.
     #[serde(default = "default_audit")]
     pub(crate) audit: PathBuf,
+    /// What happens to credentials that cannot be recorded there.
+    #[serde(default)]
+    pub(crate) when_full: WhenFull,
     #[serde(default)]
     pub(crate) listen: ListenConfig,
     /// The way to a gateway of ours, with this machine's certificate.

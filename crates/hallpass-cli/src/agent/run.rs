@@ -70,7 +70,11 @@ impl Running {
         let (source, following) = source(file, &clock)?;
         make_folder(&file.run_dir, 0o755)?;
         make_folder(&file.audit, 0o700)?;
-        let audit = open_log(&file.audit, &AuditConfig::default())?;
+        let kept = AuditConfig {
+            when_full: file.when_full,
+            ..AuditConfig::default()
+        };
+        let audit = open_log(&file.audit, &kept)?;
         // A source that cannot be reached yet is no reason not to start: nothing is served until it can be.
         let machine = source.machine().await;
         if let Err(error) = &machine {
