@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from house import BINARY, CLEAN, TOOLS
-from lone import Lone
+from lone import Lone, asked
 from test_agent import scripted_in, session
 
 AWS = "/usr/bin/aws"
@@ -133,3 +133,18 @@ def test_the_addresses_go_with_the_agent_and_no_neighbour_reaches_them(agent, la
     assert heard.returncode in (7, 28) and heard.stdout == b""
     agent.stop()
     assert not any(address in addresses(agent.machine) for address in ADDRESSES)
+
+
+def test_without_ipv6_the_other_addresses_are_served(lan):
+    machine = lan.machine(1)
+    subprocess.run([*machine.prefix(), "sh", "-c", "for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 >$f; done"], check=True)
+    source = scripted_in(machine, lambda request: (200, json.dumps(session(KEY, 60))))
+    agent = Lone('[listen]\nlink_local = true\npod_identity = true\n'
+                 f'[source]\ncontainer = "{source.url}/"\n[[role]]\nname = "app"\n', RULES, machine=machine)
+    try:
+        assert plain(agent, "http://169.254.170.23/v1/credentials")[0] == 400
+        assert asked("http://169.254.169.254/", machine=machine) == (200, "app")
+        assert "IPv6 is off" in agent.said()
+    finally:
+        agent.close()
+        source.shutdown()

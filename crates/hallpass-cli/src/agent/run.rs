@@ -11,7 +11,7 @@ use crate::files;
 use crate::printer::Printer;
 use crate::running::{AGENT_READY_NAME, AgentReady};
 use crate::signals::Signals;
-use hallpass_agent::link_local::{ECS_V4, LoopbackAddress, POD_IDENTITY_V4, POD_IDENTITY_V6};
+use hallpass_agent::link_local::{ECS_V4, LoopbackAddress, POD_IDENTITY_V4, POD_IDENTITY_V6, can_have};
 use hallpass_agent::redirect::Redirect;
 use hallpass_agent::{
     Agent, AgentConfig, CredentialSource, MountedFiles, RulesFile, RulesSource, Shutdown, ShutdownTrigger,
@@ -260,7 +260,7 @@ impl Running {
         Ok(())
     }
 
-    /// Serves one of AWS's own addresses, on the loopback interface.
+    /// Serves one of AWS's own addresses, on the loopback interface; not where IPv6 is off and it is one of those.
     fn well_known(
         &mut self,
         address: IpAddr,
@@ -271,6 +271,10 @@ impl Running {
         let listener = match passed.tcp(SocketAddr::new(address, 80)) {
             // Whoever made the socket sees to the address, and to the device it is bound to.
             Some(listener) => tokio_listener(listener)?,
+            None if !can_have(address) => {
+                tracing::warn!(%address, "not served: IPv6 is off on this machine");
+                return Ok(());
+            }
             None => {
                 let (held, listener) = link_local_listener(address)?;
                 self._link_local.push(held);
