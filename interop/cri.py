@@ -12,6 +12,8 @@ from house import wait_for
 
 SOCKET = Path("/run/containerd/containerd.sock")
 IMAGE = "localhost/hp/sleeper:1"
+# Who besides root may connect.
+GROUP = 1600
 POD = "7c0e6d1a-52a1-4f6e-9a3e-0d3d1f2b4c5d"
 
 
@@ -76,6 +78,7 @@ root = "{folder}/data"
 state = "{folder}/state"
 [grpc]
 address = "{SOCKET}"
+gid = {GROUP}
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{IMAGE}"
 restrict_oom_score_adj = true

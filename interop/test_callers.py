@@ -9,6 +9,7 @@ import pytest
 
 import cri
 from house import wait_for
+from lone import Lone
 
 LIST = "/latest/meta-data/iam/security-credentials/"
 TAGGED = {
@@ -177,3 +178,18 @@ def test_a_container_of_kubernetes_is_known_by_what_containerd_says(house, conta
     house.rules('[[rule]]\nuid = 0\nlabel = "app=web"\nroles = ["a"]\n')
     told = json.loads(house.run(explain, check=False).stdout)
     assert told["matched"] is None and "label" in told["skipped"][0]["reason"], told
+
+
+def test_an_agent_of_its_own_user_asks_containerd_if_that_lets_it(containerd):
+    """As the package runs it: a user of its own, which containerd's socket admits by its group."""
+    for uid, expected in [(cri.GROUP, "rule 1"), (cri.GROUP + 1, None)]:
+        agent = Lone('[listen]\nmetadata = "127.0.0.1:0"\n[source]\nprocess = "true"\n[[role]]\nname = "app"\n',
+                     '[[rule]]\nuid = 0\nimage = "localhost/hp/*"\nroles = ["app"]\n', uid=uid)
+        try:
+            told = subprocess.run([os.environ["HALLPASS_BINARY"], "agent", "explain", "--data", agent.path / "run", "--json",
+                                   "--pid", str(containerd.pid())], capture_output=True, text=True)
+            told = json.loads(told.stdout)
+            assert told["matched"] == expected, told
+            assert expected or "Permission denied" in told["skipped"][0]["reason"]
+        finally:
+            agent.close()
