@@ -21,13 +21,22 @@ const PREFIX_BYTES: usize = 5;
 /// Asks the runtime behind `stream` about the container `id`, until `deadline`.
 pub(super) fn ask(stream: UnixStream, id: &str, deadline: Instant) -> Result<ContainerInfo, Unknown> {
     stream.set_nonblocking(true)?;
-    // The caller is a thread for blocking work; what HTTP/2 needs to run beside the request ends with this.
+    // A thread of its own: one that serves others already cannot wait for what HTTP/2 does beside the request.
+    let message = std::thread::scope(|scope| {
+        let asking =
+            std::thread::Builder::new().spawn_scoped(scope, || wait_for_answer(stream, id, deadline))?;
+        let gone = |_| Err(Unknown::new("its runtime's answer is not understood"));
+        asking.join().unwrap_or_else(gone)
+    })?;
+    read(&message, id)
+}
+
+fn wait_for_answer(stream: UnixStream, id: &str, deadline: Instant) -> Result<Bytes, Unknown> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let left = deadline.saturating_duration_since(Instant::now());
-    let message = runtime.block_on(within(left, exchange(stream, id)))?;
-    read(&message, id)
+    runtime.block_on(within(left, exchange(stream, id)))
 }
 
 async fn within<T>(left: Duration, work: impl Future<Output = Result<T, Unknown>>) -> Result<T, Unknown> {

@@ -167,3 +167,11 @@ fn what_is_not_its_status_is_unknown() {
     runtime(socket.clone(), without(99), Some("0"));
     ask(&[&socket], None).unwrap();
 }
+
+#[tokio::test]
+async fn it_may_be_asked_from_wherever() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    runtime(socket.clone(), framed(&status(ID)), Some("0"));
+    ask(&[&socket], None).unwrap();
+}
