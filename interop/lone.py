@@ -18,12 +18,12 @@ CAPABILITIES = "+net_admin,+net_raw,+net_bind_service,+sys_ptrace,+sys_admin,+da
 class Lone:
     """One `hallpass agent run`, on this machine or in a network namespace, as root or as a user of its own."""
 
-    def __init__(self, config, rules, machine=None, uid=None, env=None):
+    def __init__(self, config, rules, machine=None, uid=None, env=None, audit="audit"):
         self.folder = tempfile.TemporaryDirectory(prefix="hp-")
         self.path = Path(self.folder.name)
         self.path.chmod(0o755)
         self.machine, self.uid, self.extra, self.process = machine, uid, env or {}, None
-        (self.path / "agent.toml").write_text(f'run_dir = "run"\naudit = "audit"\n{config}')
+        (self.path / "agent.toml").write_text(f'run_dir = "run"\naudit = "{audit}"\n{config}')
         self.rules(rules, wait=False)
         if uid is not None:
             for name in (".", "agent.toml", "rules.toml"):

@@ -181,6 +181,12 @@ def scripted(answer):
     return server
 
 
+def scripted_in(machine, answer):
+    """The same in the network of `machine`."""
+    from test_sdk_matrix import inside
+    return inside(machine, lambda: scripted(answer))
+
+
 def session(key, minutes):
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
     return {"AccessKeyId": key, "SecretAccessKey": "the-secret", "SessionToken": "the-token", "Token": "the-token",

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import cri
 from house import wait_for
+from lone import Lone
 
 LIST = "/latest/meta-data/iam/security-credentials/"
 TAGGED = {
@@ -149,3 +151,45 @@ def test_a_podman_container_is_known_by_what_podman_says(house, podman):
     assert told["facts"]["exe"].startswith("unknown"), told
     outside = json.loads(house.run([*explain, os.getpid()], check=False).stdout)
     assert outside["matched"] is None, outside
+
+
+@pytest.fixture
+def containerd(tmp_path):
+    if cri.SOCKET.exists():
+        pytest.skip("there is a containerd on this machine")
+    running = cri.Containerd(tmp_path)
+    logs = Path(f"/var/log/pods/shop_web-1_{cri.POD}")
+    logs.mkdir(parents=True)
+    yield running
+    running.close()
+    logs.rmdir()
+
+
+def test_a_container_of_kubernetes_is_known_by_what_containerd_says(house, containerd):
+    """A real containerd and a container as the kubelet starts it. What it says of another, or when it is away, is nothing."""
+    house.rules('[[rule]]\nuid = 0\nimage = "localhost/hp/other:*"\nroles = ["a"]\n'
+                '[[rule]]\nuid = 0\nnamespace = "shop"\nimage = "localhost/hp/*"\nlabel = "team=a"\ncontainer_name = "web"\n'
+                'roles = ["b"]\n')
+    explain = [os.environ["HALLPASS_BINARY"], "agent", "explain", "--data", house.data, "--json", "--pid", containerd.pid()]
+    told = json.loads(house.run(explain).stdout)
+    assert told["matched"] == "rule 2", told
+    assert told["facts"]["image"] == cri.IMAGE and told["facts"]["container_name"] == "web"
+    # Labels of the pod are not the container's.
+    house.rules('[[rule]]\nuid = 0\nlabel = "app=web"\nroles = ["a"]\n')
+    told = json.loads(house.run(explain, check=False).stdout)
+    assert told["matched"] is None and "label" in told["skipped"][0]["reason"], told
+
+
+def test_an_agent_of_its_own_user_asks_containerd_if_that_lets_it(containerd):
+    """As the package runs it: a user of its own, which containerd's socket admits by its group."""
+    for uid, expected in [(cri.GROUP, "rule 1"), (cri.GROUP + 1, None)]:
+        agent = Lone('[listen]\nmetadata = "127.0.0.1:0"\n[source]\nprocess = "true"\n[[role]]\nname = "app"\n',
+                     '[[rule]]\nuid = 0\nimage = "localhost/hp/*"\nroles = ["app"]\n', uid=uid)
+        try:
+            told = subprocess.run([os.environ["HALLPASS_BINARY"], "agent", "explain", "--data", agent.path / "run", "--json",
+                                   "--pid", str(containerd.pid())], capture_output=True, text=True)
+            told = json.loads(told.stdout)
+            assert told["matched"] == expected, told
+            assert expected or "Permission denied" in told["skipped"][0]["reason"]
+        finally:
+            agent.close()

@@ -31,6 +31,8 @@ const DEBIAN: &[&str] = &[
     "runc",
     "etcd-server",
     "etcd-client",
+    "containerd",
+    "libfaketime",
 ];
 /// Programs whose presence makes a package's installation needless.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -60,6 +62,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("runc", "/usr/sbin/runc"),
     ("etcd-server", "/usr/bin/etcd"),
     ("etcd-client", "/usr/bin/etcdctl"),
+    ("containerd", "/usr/bin/containerd"),
+    (
+        "libfaketime",
+        "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    ),
 ];
 
 /// cloud-init and the Python packages it needs. Unpacked and never installed: an installed one is started by the next boot.

@@ -7,6 +7,21 @@ use std::path::PathBuf;
 pub trait AuditSink: Send + Sync {
     /// Keeps one event. An error refuses the credential; its text goes to the agent's log.
     fn record(&self, event: AgentEvent) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Whether an event could be kept at `now`, asked before a role is shown that could then not be served. Must be
+    /// quick as long as events are kept.
+    ///
+    /// # Errors
+    /// Why not, for the operator.
+    fn check(&self, now: UnixSeconds) -> Result<(), String> {
+        let _ = now;
+        Ok(())
+    }
+
+    /// Events that were let go since the start, where it was configured that they may be.
+    fn lost(&self) -> u64 {
+        0
+    }
 }
 
 /// A sink that keeps nothing, for where the credentials were recorded one step earlier.

@@ -4,7 +4,7 @@ use hallpass_caller::{
     TcpOwner, UnixOwner, UserDatabase, process,
 };
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +33,11 @@ pub(crate) struct TcpEnds {
 impl TcpEnds {
     pub(crate) fn owner(&self) -> Result<TcpOwner, CallerError> {
         self.diag.tcp_owner(self.peer, self.other())
+    }
+
+    /// The address that was asked.
+    pub(crate) fn asked(&self) -> IpAddr {
+        self.other().ip()
     }
 
     /// What the peer's own socket has as its other end.

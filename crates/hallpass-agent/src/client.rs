@@ -154,6 +154,16 @@ impl Client {
         Ok(answer.token)
     }
 
+    /// A token for the container endpoint, for processes of `uid`. Whether they get anything, the rules decide then.
+    ///
+    /// # Errors
+    /// [`ClientError`]: for another uid than the asker's it takes root.
+    pub async fn container_token_for(&self, role: &str, uid: u32) -> Result<Secret, ClientError> {
+        let target = format!("/v1/container-token/{}/{uid}", encode(role));
+        let answer: TokenJson = self.ask("POST", &target).await?;
+        Ok(answer.token)
+    }
+
     /// What the agent is doing.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hallpass_imds::{
-    ContainerError, ImdsResponse, check_headers, container_answer, container_error, html, normalize,
+    ContainerError, ContainerProtocol, ImdsResponse, check_headers, container_answer, html, normalize,
 };
 use hallpass_secret::Secret;
 use std::sync::Arc;
@@ -43,13 +43,16 @@ impl ContainerTokens {
 }
 
 /// Whether a request is for the container endpoint rather than the metadata service.
-pub(crate) fn is_container(incoming: &Incoming) -> bool {
+pub(crate) fn is_container(ends: &TcpEnds, incoming: &Incoming) -> bool {
+    if ContainerProtocol::at(ends.asked()).is_some() {
+        return true;
+    }
     let Ok(path) = normalize(&incoming.target) else {
         return false;
     };
     let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
-        ["v1" | "v2", "credentials", ..] => true,
+        segments if ContainerProtocol::Ecs.serves(segments) => true,
         ["latest", ..] => false,
         _ => incoming.headers.contains_key(http::header::AUTHORIZATION),
     }
@@ -62,6 +65,11 @@ pub(crate) async fn respond(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incom
     };
     if let Err(refusal) = check_headers(&agent.hosts, path.authority.as_deref(), &incoming.headers) {
         return refusal;
+    }
+    let own = ContainerProtocol::at(ends.asked());
+    let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
+    if own.is_some_and(|protocol| !protocol.serves(&segments)) {
+        return ImdsResponse::text(404, "");
     }
     if incoming.method != http::Method::GET && incoming.method != http::Method::HEAD {
         return ImdsResponse::text(405, "").with("Allow", "GET, HEAD");
@@ -76,7 +84,8 @@ pub(crate) async fn respond(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incom
             caller,
         }) => {
             record_refusal(agent, ends, incoming, AuditDoor::Container, caller, role, reason).await;
-            container_error(error, &format!("{told} (request {})", incoming.request_id))
+            let told = format!("{told} (request {})", incoming.request_id);
+            own.unwrap_or(ContainerProtocol::Ecs).refusal(error, &told)
         }
     }
 }
@@ -185,11 +194,8 @@ async fn credentials(
         })
         .await;
     if !recorded {
-        return Err(with_role(refuse(
-            ContainerError::Unavailable,
-            away,
-            "the event cannot be recorded",
-        )));
+        let told = "credentials cannot be recorded just now, so none is handed out";
+        return Err(with_role(refuse(ContainerError::Unavailable, told, told)));
     }
     agent
         .leases

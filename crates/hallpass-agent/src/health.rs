@@ -102,7 +102,10 @@ impl Agent {
 
     async fn health(self: &Arc<Self>, path: &str) -> ImdsResponse {
         match path {
-            "/healthz" => ImdsResponse::text(200, "ok\n"),
+            "/healthz" => match self.config.audit.lost() {
+                0 => ImdsResponse::text(200, "ok\n"),
+                lost => ImdsResponse::text(200, &*format!("ok\naudit: {lost} records lost\n")),
+            },
             "/readyz" => {
                 // Being asked counts as a look: an idle agent must not call a source gone that is back.
                 let _ = self.machine().await;
@@ -124,6 +127,11 @@ impl Agent {
     fn unready(&self) -> Option<String> {
         if let Some(Err(reason)) = self.counters.self_test() {
             return Some(format!("the self-test failed: {reason}"));
+        }
+        if let Err(reason) = self.config.audit.check(self.now()) {
+            return Some(format!(
+                "credentials cannot be recorded, so none is handed out: {reason}"
+            ));
         }
         let status = self.status();
         if status.instance_id.is_none() {
@@ -148,6 +156,9 @@ impl Agent {
              # HELP hallpass_agent_unrecorded_total Answers withheld because they could not be recorded.\n\
              # TYPE hallpass_agent_unrecorded_total counter\n\
              hallpass_agent_unrecorded_total {}\n\
+             # HELP hallpass_agent_lost_records_total Records let go because they could not be written.\n\
+             # TYPE hallpass_agent_lost_records_total counter\n\
+             hallpass_agent_lost_records_total {}\n\
              # HELP hallpass_agent_rules Rules in force.\n\
              # TYPE hallpass_agent_rules gauge\n\
              hallpass_agent_rules {}\n\
@@ -160,6 +171,7 @@ impl Agent {
             count(&self.counters.issued),
             count(&self.counters.refused),
             count(&self.counters.unrecorded),
+            self.config.audit.lost(),
             status.rules,
             u8::from(status.rules_error.is_none()),
             u8::from(status.last_error.is_none()),

@@ -13,6 +13,8 @@ const DUE_LEFT_SECONDS: i64 = 30 * 60;
 /// How long a failure is believed before the source is asked again: at first, and at most.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
+/// Less is a clock being corrected, as clocks are.
+const SET_BACK_SECONDS_MIN: i64 = 60;
 /// A lease nobody asked for this long is not renewed ahead any more.
 const IDLE_SECONDS: i64 = 2 * 60 * 60;
 /// Leases kept at most. Templates can make one for each process: beyond this the one longest unasked for goes.
@@ -72,11 +74,36 @@ pub(crate) struct Lease {
     pub(crate) issued: Issued,
     /// From here on it is renewed, while the old one is served on.
     due_at: UnixSeconds,
+    /// When it was fetched, by the clock and by what nobody can set.
+    fetched_at: (UnixSeconds, Instant),
 }
 
 impl Lease {
+    /// By how much the clock was set back since it was fetched. What ends by a clock that was set back ends too late.
+    fn set_back(&self, now: UnixSeconds) -> i64 {
+        let (clock, instant) = self.fetched_at;
+        let passed = i64::try_from(instant.elapsed().as_secs()).unwrap_or(i64::MAX);
+        let back = clock.plus(passed).since(now);
+        if back > SET_BACK_SECONDS_MIN { back } else { 0 }
+    }
+
     fn left(&self, now: UnixSeconds) -> i64 {
-        self.issued.expires_at.since(now)
+        self.issued.expires_at.since(now) - self.set_back(now)
+    }
+
+    fn is_due(&self, now: UnixSeconds) -> bool {
+        now.plus(self.set_back(now)) >= self.due_at
+    }
+
+    /// The same with its end as the clock of now will show it, for those who go by that clock.
+    fn shown(self: Arc<Self>, now: UnixSeconds) -> Arc<Self> {
+        let back = self.set_back(now);
+        if back == 0 {
+            return self;
+        }
+        let mut issued = self.issued.clone();
+        issued.expires_at = issued.expires_at.plus(-back);
+        Arc::new(Self { issued, ..*self })
     }
 }
 
@@ -113,10 +140,10 @@ impl Leases {
                 .filter(|lease| lease.left(now) >= least.max(1))
         };
         if let Some(lease) = enough {
-            if now >= lease.due_at {
+            if lease.is_due(now) {
                 self.renew(session, &slot);
             }
-            return Ok(lease);
+            return Ok(lease.shown(now));
         }
         // A task of its own: a caller who hangs up must not take the fetch of all the others with them.
         let fetch = tokio::spawn(Arc::clone(self).fetch(session.clone(), Arc::clone(&slot), least.max(1)));
@@ -127,13 +154,13 @@ impl Leases {
         let now = self.clock.now();
         let lease = lock(&slot.state).lease.clone();
         match (lease, fetched) {
-            (Some(lease), Ok(())) if lease.left(now) >= least.max(1) => Ok(lease),
+            (Some(lease), Ok(())) if lease.left(now) >= least.max(1) => Ok(lease.shown(now)),
             (Some(lease), Ok(())) if lease.left(now) > 0 => Err(LeaseError::TooShort {
                 left: lease.left(now),
                 least,
             }),
             (_, Ok(())) => Err(LeaseError::Expired),
-            (Some(lease), Err(_)) if lease.left(now) > 0 => Ok(lease),
+            (Some(lease), Err(_)) if lease.left(now) > 0 => Ok(lease.shown(now)),
             (_, Err(error)) => Err(error.into()),
         }
     }
@@ -160,7 +187,10 @@ impl Leases {
     pub(crate) fn known(&self, session: &SessionRequest) -> Option<Arc<Lease>> {
         let slot = lock(&self.slots).get(session).cloned()?;
         let lease = lock(&slot.state).lease.clone();
-        lease.filter(|lease| lease.left(self.clock.now()) > 0)
+        let now = self.clock.now();
+        lease
+            .filter(|lease| lease.left(now) > 0)
+            .map(|lease| lease.shown(now))
     }
 
     /// Starts renewing every lease that is due and still asked for.
@@ -174,7 +204,7 @@ impl Leases {
             let due = {
                 let state = lock(&slot.state);
                 let wanted = state.used_at.is_some_and(|used| now.since(used) < IDLE_SECONDS);
-                wanted && state.lease.as_ref().is_some_and(|lease| now >= lease.due_at)
+                wanted && state.lease.as_ref().is_some_and(|lease| lease.is_due(now))
             };
             if due {
                 self.renew(&session, &slot);
@@ -218,7 +248,11 @@ impl Leases {
             .iter()
             .filter_map(|(session, slot)| {
                 let state = lock(&slot.state);
-                let lease = state.lease.as_ref().filter(|lease| lease.left(now) > 0)?;
+                let lease = state
+                    .lease
+                    .clone()
+                    .filter(|lease| lease.left(now) > 0)?
+                    .shown(now);
                 Some(LeaseStatus {
                     role: session.role.clone(),
                     access_key_id: lease.issued.access_key_id.clone(),
@@ -262,7 +296,7 @@ impl Leases {
             if state
                 .lease
                 .as_ref()
-                .is_some_and(|lease| now < lease.due_at && lease.left(now) >= least)
+                .is_some_and(|lease| !lease.is_due(now) && lease.left(now) >= least)
             {
                 return Ok(());
             }
@@ -280,7 +314,11 @@ impl Leases {
         match answer {
             Ok(issued) => {
                 let due_at = self.due_at(&issued, now);
-                state.lease = Some(Arc::new(Lease { issued, due_at }));
+                state.lease = Some(Arc::new(Lease {
+                    issued,
+                    due_at,
+                    fetched_at: (now, Instant::now()),
+                }));
                 state.failed = None;
                 state.issued_to.clear();
                 Ok(())

@@ -3,6 +3,7 @@
 //! Adding an address to `lo` is not enough: a neighbour on the network with a route to it would be answered. The
 //! listener is therefore bound to the *device* `lo`; packets that arrive by any other never reach it.
 
+pub use hallpass_imds::{ECS_V4, POD_IDENTITY_V4, POD_IDENTITY_V6};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::{Command, Output, Stdio};
@@ -12,6 +13,14 @@ use tokio::net::{TcpListener, TcpSocket};
 pub const METADATA_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 /// fd00:ec2::254, its IPv6 address.
 pub const METADATA_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254));
+
+/// Whether an address of this kind can be had at all: IPv6 is off on many a machine, and that is no mistake.
+#[must_use]
+pub fn can_have(address: IpAddr) -> bool {
+    let listed = || std::fs::read_to_string("/proc/self/net/if_inet6");
+    // Even `lo` has one where it is on.
+    address.is_ipv4() || listed().is_ok_and(|text| !text.trim().is_empty())
+}
 
 /// An address that is on `lo` while this lives. Dropping removes it, if it was added by this.
 #[derive(Debug)]

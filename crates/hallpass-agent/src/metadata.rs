@@ -67,7 +67,7 @@ pub(crate) async fn respond(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incom
             return ImdsResponse::text(403, "");
         }
     };
-    if container::is_container(incoming) {
+    if container::is_container(ends, incoming) {
         return container::respond(agent, ends, incoming).await;
     }
     let machine = match agent.machine().await {
@@ -150,29 +150,14 @@ async fn answer(
             }
             response
         }
-        // A listed role must be servable in the next request, or some SDKs abort their process.
-        Reply::RoleList { role, response, door } => {
-            match agent
-                .leases
-                .get(&entitled.session(&role), IMDS_LEFT_SECONDS_MIN)
-                .await
-            {
-                Ok(_) => response,
-                Err(error) => {
-                    record_refusal(
-                        agent,
-                        ends,
-                        incoming,
-                        audit_door(door),
-                        caller,
-                        Some(role),
-                        error.to_string(),
-                    )
-                    .await;
-                    ImdsResponse::text(404, "")
-                }
+        Reply::RoleList { role, response, door } => match servable(agent, &entitled.session(&role)).await {
+            Ok(()) => response,
+            Err(reason) => {
+                let door = audit_door(door);
+                record_refusal(agent, ends, incoming, door, caller, Some(role), reason).await;
+                ImdsResponse::text(404, "")
             }
-        }
+        },
         Reply::Credentials {
             role,
             token_ttl,
@@ -188,6 +173,15 @@ async fn answer(
             };
             credentials(agent, ends, incoming, asked).await
         }
+    }
+}
+
+/// Whether a role that is listed can be served in the next request: if not, some SDKs abort their process.
+async fn servable(agent: &Arc<Agent>, session: &SessionRequest) -> Result<(), String> {
+    agent.config.audit.check(agent.now())?;
+    match agent.leases.get(session, IMDS_LEFT_SECONDS_MIN).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

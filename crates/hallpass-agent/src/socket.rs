@@ -5,6 +5,7 @@
 //! | `GET /v1/roles` | `{"roles":[…]}`: what the peer may have now, the first being its default |
 //! | `GET /v1/credentials/ROLE` | the credentials, see [`crate::client`] |
 //! | `POST /v1/container-token/ROLE` | `{"token":"…"}` for the container endpoint, valid for the peer's uid |
+//! | `POST /v1/container-token/ROLE/UID` | one for another uid, before there is a process: for root and the agent's user |
 //! | `GET /v1/machine` | the machine, as the metadata service shows it to everyone |
 //! | `GET /v1/status` | [`AgentStatus`]; of leases only those the peer may have, unless it is root or the agent's user |
 //! | `GET /v1/explain[?pid=N]` | [`crate::Explanation`] for the peer, or for a process of the peer's own user (root: any) |
@@ -63,6 +64,7 @@ pub(crate) async fn respond(agent: &Arc<Agent>, owner: &UnixOwner, incoming: &In
         },
         ("GET", ["v1", "credentials", role]) => credentials(agent, &who, role, incoming).await,
         ("POST", ["v1", "container-token", role]) => container_token(agent, &who, role, incoming).await,
+        ("POST", ["v1", "container-token", role, uid]) => token_for(agent, &who, role, uid, incoming),
         _ => error(404, "there is nothing at this path", incoming),
     }
 }
@@ -142,6 +144,17 @@ async fn container_token(
         return error(403, "no rule gives you this role on this machine", incoming);
     }
     answer(&json!({ "token": agent.container_token(role, caller.uid).expose() }))
+}
+
+/// A token opens nothing by itself: each use is decided by the rules, for a process of that uid.
+fn token_for(agent: &Agent, who: &Identified, role: &str, uid: &str, incoming: &Incoming) -> ImdsResponse {
+    let Ok(uid) = uid.parse() else {
+        return error(400, "the last part of the path is a uid", incoming);
+    };
+    if !privileged(&who.caller) && who.caller.uid != uid {
+        return error(403, "only root makes tokens for others", incoming);
+    }
+    answer(&json!({ "token": agent.container_token(role, uid).expose() }))
 }
 
 async fn status(agent: &Arc<Agent>, who: &Identified) -> ImdsResponse {

@@ -9,7 +9,7 @@ use crate::agent::facts;
 use crate::callers::Identified;
 use crate::files::shown;
 use crate::{Agent, AgentEvent, AuditDoor, Decision, EventOutcome, Evidence, Shutdown};
-use hallpass_caller::{Cgroup, ProcessFacts, SaidFacts, unix_owner};
+use hallpass_caller::{ProcessFacts, SaidFacts, unix_owner};
 use hallpass_rolefs::FileKind;
 use std::io;
 use std::sync::Arc;
@@ -127,18 +127,7 @@ impl Agent {
         asked: &Asked,
     ) -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
         let machine = self.machine().await.map_err(|error| error.to_string())?;
-        let said = SaidFacts {
-            cgroup: Some(Cgroup {
-                unit: Some(asked.unit.clone()),
-                ..Cgroup::default()
-            }),
-            ..SaidFacts::default()
-        };
-        let evidence = Evidence {
-            processes: vec![ProcessFacts::said(1, &[0], said)],
-            groups: Vec::new(),
-        };
-        let decision: Decision = self.rules().decide(&who.caller, &evidence);
+        let decision: Decision = self.rules().decide(&who.caller, &evidence(&asked.unit));
         let entitled = Self::entitled(decision, &machine.machine);
         if !entitled.roles.contains(&asked.role) {
             return Err(format!("{}: {}", asked.unit, entitled.reason));
@@ -180,9 +169,63 @@ impl Agent {
     }
 }
 
+/// What is known of a unit that has not started: its name.
+fn evidence(unit: &str) -> Evidence {
+    let said = SaidFacts {
+        unit: Some(unit.to_owned()),
+        ..SaidFacts::default()
+    };
+    Evidence {
+        processes: vec![ProcessFacts::said(1, &[0], said)],
+        groups: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rules;
+    use hallpass_caller::Caller;
+
+    #[test]
+    fn what_is_not_known_of_a_unit_rules_nothing_out() {
+        let root = Caller {
+            uid: 0,
+            user: Some("root".to_owned()),
+            gids: vec![0],
+            groups: vec!["root".to_owned()],
+            inode: 0,
+            cgroup_id: None,
+            pid: Some(1),
+            exe: None,
+        };
+        let matches = |rest: &str| {
+            let rules = format!("[[rule]]\nunit = \"web.service\"\nroles = [\"app\"]\n{rest}\n");
+            let decision = Rules::parse(&rules)
+                .unwrap()
+                .decide(&root, &evidence("web.service"));
+            matches!(decision, Decision::Match { .. })
+        };
+        for known in ["", "not = { unit = \"db.service\" }", "not = { uid = 33 }"] {
+            assert!(matches(known), "{known}");
+        }
+        for unknown in [
+            "slice = \"system.slice\"",
+            "container = false",
+            "not = { slice = \"user.slice\" }",
+            "not = { cgroup = \"/user.slice/**\" }",
+            "not = { container = \"0123456789ab\" }",
+            "not = { container_name = \"web\" }",
+            "not = { image = \"web\" }",
+            "not = { label = \"a=b\" }",
+            "not = { pod = \"web\" }",
+            "not = { namespace = \"web\" }",
+            "not = { exe = \"/usr/bin/web\" }",
+            "not = { ancestor = \"/usr/bin/web\" }",
+        ] {
+            assert!(!matches(unknown), "{unknown}");
+        }
+    }
 
     #[test]
     fn what_systemd_says_is_read_and_nothing_else() {

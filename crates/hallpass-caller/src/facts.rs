@@ -25,6 +25,7 @@ pub struct ProcessFacts {
     sources: Arc<FactSources>,
     exe: OnceLock<Fact<String>>,
     exe_sha256: OnceLock<Fact<String>>,
+    said_unit: Option<String>,
     cgroup: OnceLock<Fact<Cgroup>>,
     own_pids: OnceLock<Fact<bool>>,
     info: OnceLock<Fact<Arc<ContainerInfo>>>,
@@ -39,6 +40,8 @@ pub struct SaidFacts {
     pub exe: Option<String>,
     /// [`ProcessFacts::exe_sha256`].
     pub exe_sha256: Option<String>,
+    /// [`ProcessFacts::unit`], where the rest of the control group is not known.
+    pub unit: Option<String>,
     /// [`ProcessFacts::cgroup`].
     pub cgroup: Option<Cgroup>,
     /// [`ProcessFacts::container_info`].
@@ -76,6 +79,7 @@ impl ProcessFacts {
             gids: gids.to_vec(),
             exe: cell(said.exe),
             exe_sha256: cell(said.exe_sha256),
+            said_unit: said.unit,
             cgroup: cell(said.cgroup),
             own_pids: cell(Some(true)),
             info: cell(said.info.map(Arc::new)),
@@ -135,6 +139,17 @@ impl ProcessFacts {
             Cgroup::parse(&text)
         };
         self.cgroup.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// The unit of the system manager that it belongs to, or that it belongs to none.
+    ///
+    /// # Errors
+    /// [`Unknown`].
+    pub fn unit(&self) -> Fact<Option<&str>> {
+        match &self.said_unit {
+            Some(unit) => Ok(Some(unit)),
+            None => Ok(self.cgroup()?.unit.as_deref()),
+        }
     }
 
     /// Its container, or that it is in none.

@@ -1,3 +1,6 @@
+mod cri;
+mod protobuf;
+
 use crate::{ContainerRef, Runtime, Unknown, unix_owner};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::Deserialize;
@@ -16,6 +19,12 @@ const KNOWN_FOR: Duration = Duration::from_secs(30);
 /// How long a failure is believed, so that a broken runtime is not asked at every request.
 const FAILED_FOR: Duration = Duration::from_secs(1);
 const CONTAINERS_MAX: usize = 1024;
+/// Where what runs Kubernetes' containers listens. A control group does not always tell which of them it is.
+const CRI_SOCKETS: [&str; 3] = [
+    "/run/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+    "/run/k3s/containerd/containerd.sock",
+];
 
 /// What its runtime says about a container. Image and labels are chosen by whoever may start containers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,6 +43,7 @@ pub struct Runtimes {
     docker: PathBuf,
     podman: PathBuf,
     users: PathBuf,
+    cri: Vec<PathBuf>,
     owner: u32,
     known: Mutex<HashMap<Asked, (Instant, Answer)>>,
 }
@@ -43,12 +53,14 @@ type Asked = (String, Runtime, Option<u32>);
 type Answer = Result<Arc<ContainerInfo>, Unknown>;
 
 impl Default for Runtimes {
-    /// The places of this machine: `/run/docker.sock`, `/run/podman/podman.sock`, and those below `/run/user/UID`.
+    /// The places of this machine: `/run/docker.sock`, `/run/podman/podman.sock`, those below `/run/user/UID`, and the
+    /// sockets of containerd, CRI-O and k3s.
     fn default() -> Self {
         Self::at(
             Path::new("/run/docker.sock"),
             Path::new("/run/podman/podman.sock"),
             Path::new("/run/user"),
+            &CRI_SOCKETS.map(Path::new),
             0,
         )
     }
@@ -75,17 +87,19 @@ struct InspectedConfig {
 impl Runtimes {
     /// The same at other places. `owner` is the uid that must have opened the system's sockets.
     #[must_use]
-    pub fn at(docker: &Path, podman: &Path, users: &Path, owner: u32) -> Self {
+    pub fn at(docker: &Path, podman: &Path, users: &Path, cri: &[&Path], owner: u32) -> Self {
         Self {
             docker: docker.to_owned(),
             podman: podman.to_owned(),
             users: users.to_owned(),
+            cri: cri.iter().map(|path| (*path).to_owned()).collect(),
             owner,
             known: Mutex::default(),
         }
     }
 
-    /// What the runtime says about `container`: Docker's HTTP API, which Podman speaks too. Takes up to half a second.
+    /// What the runtime says about `container`: Docker's HTTP API, which Podman speaks too, or Kubernetes' CRI. Takes up to
+    /// half a second.
     ///
     /// A container in a user's own tree is asked about at that user's runtime and nowhere else: a user may call its
     /// groups like a container of the system.
@@ -118,19 +132,15 @@ impl Runtimes {
             (Runtime::Podman, None) => (self.podman.clone(), self.owner),
             (Runtime::Docker, Some(uid)) => (self.users.join(format!("{uid}/docker.sock")), uid),
             (Runtime::Podman, Some(uid)) => (self.users.join(format!("{uid}/podman/podman.sock")), uid),
-            (Runtime::Cri, _) => {
-                return Err(Unknown::new("only Docker and Podman are asked about containers"));
+            (Runtime::Cri, None) => return self.fetch_by_cri(&container.id),
+            (Runtime::Cri, Some(_)) => {
+                return Err(Unknown::new(
+                    "a user's own Kubernetes is not asked about containers",
+                ));
             }
         };
         let deadline = Instant::now() + ASKED_AT_MOST;
-        let mut stream = connect(&path)?;
-        let listener = unix_owner(&stream)?.uid;
-        if listener != owner {
-            return Err(Unknown::new(format!(
-                "{} is served by uid {listener}, not {owner}",
-                path.display()
-            )));
-        }
+        let mut stream = served_by(&path, owner)?;
         // HTTP/1.0: the answer ends with the connection and has no chunks.
         let request = format!(
             "GET /containers/{}/json HTTP/1.0\r\nHost: localhost\r\nAccept: application/json\r\n\r\n",
@@ -151,6 +161,32 @@ impl Runtimes {
             labels: found.config.labels.unwrap_or_default(),
         })
     }
+
+    /// Asks each that is there: ids are random, so no two know the same.
+    fn fetch_by_cri(&self, id: &str) -> Result<ContainerInfo, Unknown> {
+        let deadline = Instant::now() + ASKED_AT_MOST;
+        let mut told = Unknown::new("neither containerd nor CRI-O is on this machine");
+        for path in self.cri.iter().filter(|path| path.exists()) {
+            match served_by(path, self.owner).and_then(|stream| cri::ask(stream, id, deadline)) {
+                Ok(info) => return Ok(info),
+                Err(unknown) => told = unknown,
+            }
+        }
+        Err(told)
+    }
+}
+
+/// Connects to `path`, if `owner` opened it.
+fn served_by(path: &Path, owner: u32) -> Result<UnixStream, Unknown> {
+    let stream = connect(path)?;
+    let listener = unix_owner(&stream)?.uid;
+    if listener != owner {
+        return Err(Unknown::new(format!(
+            "{} is served by uid {listener}, not {owner}",
+            path.display()
+        )));
+    }
+    Ok(stream)
 }
 
 /// Connects without waiting: a listener whose queue is full is as good as none.

@@ -8,6 +8,7 @@ mod passed;
 mod redirect;
 mod run;
 mod self_test;
+mod token;
 
 use crate::error::CliError;
 use crate::printer::Printer;
@@ -27,6 +28,8 @@ pub(crate) enum AgentCommand {
     Check(check::CheckArgs),
     /// Which rule a process or connection matches, and why the others do not
     Explain(explain::ExplainArgs),
+    /// Write a file for AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: it names a role and a user; the rules decide at each use
+    Token(token::TokenArgs),
     /// Lead every process but the agent from EC2's metadata service to the agent
     Redirect {
         #[command(subcommand)]
@@ -50,6 +53,7 @@ pub(crate) async fn run(command: AgentCommand, printer: &Printer) -> Result<u8, 
         AgentCommand::Enrol(options) => enrol::run(&options, printer).await,
         AgentCommand::Check(options) => check::run(&options, printer),
         AgentCommand::Explain(options) => explain::run(&options, printer).await,
+        AgentCommand::Token(options) => token::run(&options, printer).await,
         AgentCommand::Redirect { command } => redirect::run(&command, printer),
         AgentCommand::Probe(options) => self_test::probe(&options, printer),
     }

@@ -332,7 +332,7 @@ pub(crate) fn link_local_listener(
 ) -> Result<(LoopbackAddress, TcpListener), CliError> {
     let cannot = |error: std::io::Error| {
         CliError::failed(format!("cannot serve {address} port 80: {error}"))
-            .hint("--link-local needs root, and nobody else at that address; `hallpass doctor` tells")
+            .hint("AWS's own addresses need root, and nobody else at them; `hallpass doctor` tells")
     };
     let held = LoopbackAddress::add(address).map_err(cannot)?;
     let listener = listen_on_loopback(SocketAddr::new(address, 80)).map_err(cannot)?;

@@ -17,6 +17,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const AHEAD_SECONDS: i64 = 300;
 /// How old credentials without an expiry become.
 const UNDATED_SECONDS: i64 = 300;
+/// Less is a clock being corrected, as clocks are.
+const SET_BACK_SECONDS_MIN: i64 = 60;
 /// The pause after a failure; it doubles with each.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -68,14 +70,32 @@ struct State {
 struct Good {
     fetched: Fetched,
     fetched_at: UnixSeconds,
+    /// The same, by what nobody can set.
+    then: Instant,
 }
 
 impl Good {
+    /// By how much the clock was set back since they were fetched. What ends by a clock that was set back ends too late.
+    fn set_back(&self, now: UnixSeconds) -> i64 {
+        let back = later(self.fetched_at, self.then).since(now);
+        if back > SET_BACK_SECONDS_MIN { back } else { 0 }
+    }
+
+    /// What was fetched, with its end as the clock of now will show it.
+    fn shown(&self, now: UnixSeconds) -> Fetched {
+        let mut fetched = self.fetched.clone();
+        let back = self.set_back(now);
+        fetched.expires_at = fetched.expires_at.map(|expiry| expiry.plus(-back));
+        fetched
+    }
+
     fn is_valid(&self, now: UnixSeconds) -> bool {
+        let now = now.plus(self.set_back(now));
         self.fetched.expires_at.is_none_or(|expiry| now < expiry)
     }
 
     fn is_due(&self, now: UnixSeconds) -> bool {
+        let now = now.plus(self.set_back(now));
         match self.fetched.expires_at {
             Some(expiry) => {
                 let life = expiry.since(self.fetched_at);
@@ -99,7 +119,14 @@ impl Good {
 impl State {
     fn valid(&self, now: UnixSeconds) -> Option<Fetched> {
         let good = self.good.as_ref().filter(|good| good.is_valid(now))?;
-        Some(good.fetched.clone())
+        Some(good.shown(now))
+    }
+
+    /// Whether the next fetch has to wait. Not after a success whose credentials are over already: they end within the
+    /// pause only when the clock was set on.
+    fn rests(&self, now: UnixSeconds, started: Instant) -> bool {
+        let is_over = self.failures == 0 && self.good.as_ref().is_some_and(|good| !good.is_valid(now));
+        !is_over && self.rest_until.is_some_and(|until| started < until)
     }
 }
 
@@ -155,7 +182,7 @@ impl<F: Fetch> Refreshed<F> {
             return Some(end.clone());
         }
         let started = Instant::now();
-        if state.rest_until.is_some_and(|until| started < until) {
+        if state.rests(now, started) {
             return None;
         }
         let (alive, end) = watch::channel(());
@@ -175,6 +202,7 @@ impl<F: Fetch> Shared<F> {
         let good = outcome.map(|fetched| Good {
             fetched,
             fetched_at: now,
+            then: Instant::now(),
         });
         let good = good.and_then(|good| {
             let is_valid = good.is_valid(now);

@@ -19,7 +19,9 @@ mod respond;
 mod token;
 mod tree;
 
-pub use container::{ContainerError, container_answer, container_error};
+pub use container::{
+    ContainerError, ContainerProtocol, ECS_V4, POD_IDENTITY_V4, POD_IDENTITY_V6, container_answer,
+};
 pub use credentials::{CredentialView, credentials_answer, info_document};
 pub use guard::{HostPolicy, check_headers};
 pub use path::{Normal, PathError, normalize};

@@ -589,7 +589,7 @@ fn the_container_answers_are_the_ecs_agents() {
     ] {
         assert!(body.contains(part), "{part} in {body}");
     }
-    let error = container_error(ContainerError::InvalidToken, "no");
+    let error = ContainerProtocol::Ecs.refusal(ContainerError::InvalidToken, "no");
     assert_eq!(
         (error.status, error.body.as_slice()),
         (
@@ -597,6 +597,8 @@ fn the_container_answers_are_the_ecs_agents() {
             br#"{"code":"InvalidIdInRequest","message":"no","HTTPErrorCode":400}"#.as_slice()
         )
     );
+    let error = ContainerProtocol::PodIdentity.refusal(ContainerError::NotAllowed, "no");
+    assert_eq!((error.status, error.body.as_slice()), (403, b"no".as_slice()));
 }
 
 #[test]

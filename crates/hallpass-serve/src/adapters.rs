@@ -8,7 +8,7 @@ use hallpass_audit::{AuditLog, Durability, EventKind, Identity, Record};
 use hallpass_authority::{Authority, InstanceSessionError, InstanceSessionRequest};
 use hallpass_fleet::{NewSession, SessionLog};
 use hallpass_session::Tag;
-use hallpass_types::{Clock, Entropy};
+use hallpass_types::{Clock, Entropy, UnixSeconds};
 use serde_json::{Map, json};
 use std::sync::Arc;
 
@@ -250,6 +250,14 @@ impl AuditSink for AgentAudit {
                 .map(|_| ())
                 .map_err(|error| error.to_string())
         })
+    }
+
+    fn check(&self, now: UnixSeconds) -> Result<(), String> {
+        self.log.check(now).map_err(|error| error.to_string())
+    }
+
+    fn lost(&self) -> u64 {
+        self.log.health().lost()
     }
 }
 

@@ -52,8 +52,10 @@ impl Listing {
             let same = before.iter().find(|known| {
                 known.role() == rule.role
                     && *known.access() == access
-                    && known.credentials().map(|known| &known.access_key_id)
-                        == lease.as_ref().map(|lease| &lease.issued.access_key_id)
+                    && match (known.credentials(), &lease) {
+                        (Some(known), Some(lease)) => is_same(known, &lease.issued),
+                        (known, lease) => known.is_none() && lease.is_none(),
+                    }
             });
             directories.push(same.cloned().unwrap_or_else(|| {
                 let credentials = lease.map(|lease| Arc::new(shown(&lease.issued)));
@@ -89,6 +91,12 @@ pub(crate) fn shown(issued: &Issued) -> RoleCredentials {
         expires_at: issued.expires_at,
         account: issued.account.clone(),
     }
+}
+
+/// Whether the files would say the same: the key, and its end, which is told anew once the clock was set.
+fn is_same(known: &RoleCredentials, issued: &Issued) -> bool {
+    // What is reckoned from two clocks may differ by a second at each look.
+    known.access_key_id == issued.access_key_id && known.expires_at.since(issued.expires_at).abs() < 60
 }
 
 fn lock(fetching: &Mutex<HashSet<String>>) -> std::sync::MutexGuard<'_, HashSet<String>> {

@@ -241,7 +241,7 @@ pub(crate) fn values(key: Key, process: &ProcessFacts) -> Fact<Vec<String>> {
     let one = |value: &str| vec![value.to_owned()];
     Ok(match key {
         Key::User | Key::Uid | Key::Group | Key::Gid => vec![],
-        Key::Unit => process.cgroup()?.unit.iter().cloned().collect(),
+        Key::Unit => process.unit()?.map(str::to_owned).into_iter().collect(),
         Key::Slice => process.cgroup()?.slices.clone(),
         Key::Cgroup => one(&process.cgroup()?.path),
         Key::Container => process

@@ -77,7 +77,7 @@ impl Variable {
                 .user
                 .clone()
                 .ok_or_else(|| Unknown::new("the uid has no name")),
-            Self::Unit => agreed(&|process| Ok(process.cgroup()?.unit.clone())),
+            Self::Unit => agreed(&|process| Ok(process.unit()?.map(str::to_owned))),
             Self::Container => agreed(&|process| {
                 let id = process
                     .container()?

@@ -39,7 +39,7 @@ fn scripted(answer: &'static str) -> (tempfile::TempDir, Runtimes, Arc<AtomicUsi
         }
     });
     let owner = rustix::process::geteuid().as_raw();
-    let runtimes = Runtimes::at(&docker, &podman, folder.path(), owner);
+    let runtimes = Runtimes::at(&docker, &podman, folder.path(), &[], owner);
     (folder, runtimes, asked)
 }
 

@@ -1,6 +1,7 @@
 use crate::error::CliError;
 use hallpass_agent::redirect::CONTAINER_INTERFACES;
 use hallpass_cloud::{CloudConfig, MachineConfig, RoleConfig, SourceConfig};
+use hallpass_gateway::WhenFull;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ pub(crate) struct AgentFile {
     /// Where each credential handed out is on record.
     #[serde(default = "default_audit")]
     pub(crate) audit: PathBuf,
+    /// What happens to credentials that cannot be recorded there.
+    #[serde(default)]
+    pub(crate) when_full: WhenFull,
     #[serde(default)]
     pub(crate) listen: ListenConfig,
     /// The way to a gateway of ours, with this machine's certificate.
@@ -59,6 +63,12 @@ pub(crate) struct ListenConfig {
     /// 169.254.169.254:80 and [fd00:ec2::254]:80 on the loopback interface: off EC2.
     #[serde(default)]
     pub(crate) link_local: bool,
+    /// 169.254.170.2:80 on the loopback interface, where ECS's agent is: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`.
+    #[serde(default)]
+    pub(crate) ecs: bool,
+    /// 169.254.170.23:80 and [fd00:ec2::23]:80 on the loopback interface, where the agent of EKS Pod Identity is.
+    #[serde(default)]
+    pub(crate) pod_identity: bool,
     /// On EC2: everyone but the agent is led to this port.
     pub(crate) redirect_port: Option<u16>,
     /// Interfaces of containers that are led likewise; absent: the usual names.

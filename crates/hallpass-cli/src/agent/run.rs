@@ -11,7 +11,7 @@ use crate::files;
 use crate::printer::Printer;
 use crate::running::{AGENT_READY_NAME, AgentReady};
 use crate::signals::Signals;
-use hallpass_agent::link_local::LoopbackAddress;
+use hallpass_agent::link_local::{ECS_V4, LoopbackAddress, POD_IDENTITY_V4, POD_IDENTITY_V6, can_have};
 use hallpass_agent::redirect::Redirect;
 use hallpass_agent::{
     Agent, AgentConfig, CredentialSource, MountedFiles, RulesFile, RulesSource, Shutdown, ShutdownTrigger,
@@ -70,7 +70,11 @@ impl Running {
         let (source, following) = source(file, &clock)?;
         make_folder(&file.run_dir, 0o755)?;
         make_folder(&file.audit, 0o700)?;
-        let audit = open_log(&file.audit, &AuditConfig::default())?;
+        let kept = AuditConfig {
+            when_full: file.when_full,
+            ..AuditConfig::default()
+        };
+        let audit = open_log(&file.audit, &kept)?;
         // A source that cannot be reached yet is no reason not to start: nothing is served until it can be.
         let machine = source.machine().await;
         if let Err(error) = &machine {
@@ -152,19 +156,21 @@ impl Running {
         }
         if file.listen.link_local {
             for address in METADATA_ADDRESSES {
-                let listener = match passed.tcp(SocketAddr::new(address, 80)) {
-                    // Whoever made the socket sees to the address, and to the device it is bound to.
-                    Some(listener) => tokio_listener(listener)?,
-                    None => {
-                        let (held, listener) = link_local_listener(address)?;
-                        self._link_local.push(held);
-                        listener
-                    }
-                };
-                self.serving.push(serve_metadata(agent, listener, stopped));
+                self.well_known(address, passed, agent, stopped)?;
             }
             tested = Some(SocketAddr::new(METADATA_ADDRESSES[0], 80));
             self.metadata("http://169.254.169.254/".to_owned());
+        }
+        if file.listen.ecs {
+            self.well_known(ECS_V4, passed, agent, stopped)?;
+            self.listens.push(format!("ecs       http://{ECS_V4}/"));
+        }
+        if file.listen.pod_identity {
+            for address in [POD_IDENTITY_V4, POD_IDENTITY_V6] {
+                self.well_known(address, passed, agent, stopped)?;
+            }
+            self.listens
+                .push(format!("pods      http://{POD_IDENTITY_V4}/v1/credentials"));
         }
         if let Some(port) = file.listen.redirect_port {
             // First the listener, then the way to it; if the second fails, the first goes with the process.
@@ -252,6 +258,31 @@ impl Running {
             )));
         }
         self.serving.push(tokio::spawn(keep_watchdog(stopped.clone())));
+        Ok(())
+    }
+
+    /// Serves one of AWS's own addresses, on the loopback interface; not where IPv6 is off and it is one of those.
+    fn well_known(
+        &mut self,
+        address: IpAddr,
+        passed: &mut Passed,
+        agent: &Arc<Agent>,
+        stopped: &Shutdown,
+    ) -> Result<(), CliError> {
+        let listener = match passed.tcp(SocketAddr::new(address, 80)) {
+            // Whoever made the socket sees to the address, and to the device it is bound to.
+            Some(listener) => tokio_listener(listener)?,
+            None if !can_have(address) => {
+                tracing::warn!(%address, "not served: IPv6 is off on this machine");
+                return Ok(());
+            }
+            None => {
+                let (held, listener) = link_local_listener(address)?;
+                self._link_local.push(held);
+                listener
+            }
+        };
+        self.serving.push(serve_metadata(agent, listener, stopped));
         Ok(())
     }
 

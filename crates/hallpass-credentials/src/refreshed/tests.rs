@@ -246,3 +246,43 @@ async fn credentials_without_expiry_are_asked_for_again_and_stay_good() {
     lab.at(306).await;
     assert_eq!((lab.ask().await, lab.fetches()), (Ok(3), 3));
 }
+
+/// An hour back, ten minutes into a life of one: what is left is what was, and it is renewed and ends in its time.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_lengthens_no_life() {
+    let lab = Lab::new([Turn::Until(LIFE), Turn::Fail]);
+    let until = |fetched: Result<Fetched, NoCredentials>| fetched.unwrap().expires_at.unwrap().0 - START;
+    let set_back = |lab: &Lab| lab.now().plus(-3_600);
+    assert_eq!(until(lab.refreshed.current(lab.now()).await), LIFE);
+    lab.at(600).await;
+    assert_eq!(until(lab.refreshed.current(lab.now().plus(-59)).await), LIFE);
+    assert_eq!(until(lab.refreshed.current(set_back(&lab)).await), LIFE - 3_600);
+    lab.at(2_800).await;
+    assert_eq!(until(lab.refreshed.current(set_back(&lab)).await), LIFE - 3_600);
+    lab.at(2_802).await;
+    assert_eq!(lab.fetches(), 2, "due");
+    lab.at(3_599).await;
+    lab.script.turns.lock().unwrap().push_back(Turn::Until(2 * LIFE));
+    assert_eq!(until(lab.refreshed.current(set_back(&lab)).await), LIFE - 3_600);
+    // Set right again, it is what the source says.
+    lab.at(3_700).await;
+    assert_eq!(until(lab.refreshed.current(lab.now()).await), 2 * LIFE);
+}
+
+/// What is over by the clock is fetched anew at once, and only once if that is over as well.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_on_waits_for_no_pause() {
+    let lab = Lab::new([Turn::Until(LIFE), Turn::Until(3 * LIFE), Turn::Until(4 * LIFE)]);
+    let ask = async |on| {
+        let answer = lab.refreshed.current(lab.now().plus(on)).await;
+        answer
+            .map(|fetched| fetched.expires_at.unwrap().0 - START)
+            .map_err(|error| error.reason)
+    };
+    assert_eq!(ask(0).await, Ok(LIFE));
+    assert_eq!(ask(LIFE).await, Ok(3 * LIFE));
+    for _ in 0..5 {
+        assert_eq!(ask(5 * LIFE).await, Err("gave expired credentials".to_owned()));
+    }
+    assert_eq!(lab.fetches(), 3);
+}

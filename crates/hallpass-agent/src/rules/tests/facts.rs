@@ -50,6 +50,7 @@ fn matches(conditions: &str, evidence: &Evidence) -> bool {
 #[test]
 fn each_fact_is_matched_by_its_key() {
     let docker = || SaidFacts {
+        unit: None,
         exe: Some("/usr/bin/app".into()),
         exe_sha256: Some("ab".repeat(32)),
         cgroup: group("/system.slice/docker-ID.scope"),
