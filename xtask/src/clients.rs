@@ -50,7 +50,10 @@ pub(crate) fn install() -> Result<Tools, String> {
     }
     node(&folder, "clients/node")?;
     node(&folder, "peers/iam-simulate")?;
-    go_client(&folder)?;
+    go_client(&folder, "clients/go", "s3client", ".")?;
+    // AWS's client of IAM Roles Anywhere. The sums are ours: the public database of sums does not know its module.
+    let helper = "github.com/aws/rolesanywhere-credential-helper";
+    go_client(&folder, "clients/signing-helper", "aws_signing_helper", helper)?;
     java_client(&folder)?;
     cargo_program(&folder, "clients/rust")?;
     cargo_program(&folder, "peers/iam-rs")?;
@@ -204,8 +207,9 @@ fn node(tools: &Path, name: &str) -> Result<(), String> {
     stamp(&folder, &made_from)
 }
 
-fn go_client(tools: &Path) -> Result<(), String> {
-    let (folder, made_from, fresh) = copy_sources(tools, "clients/go")?;
+/// The `package` of a module that is in our sources with the sums of all it needs.
+fn go_client(tools: &Path, name: &str, program: &str, package: &str) -> Result<(), String> {
+    let (folder, made_from, fresh) = copy_sources(tools, name)?;
     if fresh {
         return Ok(());
     }
@@ -213,7 +217,7 @@ fn go_client(tools: &Path) -> Result<(), String> {
     run(
         &folder,
         &go.to_string_lossy(),
-        ["build", "-o", "s3client", "."],
+        ["build", "-o", program, package],
         &[("GOTOOLCHAIN", OsStr::new("local"))],
     )?;
     stamp(&folder, &made_from)
