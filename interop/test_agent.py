@@ -164,6 +164,12 @@ def scripted(answer):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            while self.headers.get("Transfer-Encoding") == "chunked":
+                piece = self.rfile.read(int(self.rfile.readline(), 16))
+                self.rfile.readline()
+                self.body += piece
+                if not piece:
+                    break
             status, body = answer(self)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body.encode())))
@@ -361,6 +367,16 @@ name = "app"
     assert json.loads(asked(agent.metadata, role="app")[1])["AccessKeyId"] == "ASIAIOSFODNN7EXAMPLE"
     assert asks == [(None, {"profileArn": [f"{arn}:profile/p"], "roleArn": ["arn:aws:iam::123456789012:role/app"],
                             "trustAnchorArn": [f"{arn}:trust-anchor/t"]}, {"durationSeconds": 1800})]
+    # AWS's own client says the same of itself: what it sends is right by the same steps.
+    said = subprocess.run(
+        [TOOLS / "client-signing-helper/aws_signing_helper", "credential-process", "--certificate", tmp_path / "leaf.pem",
+         "--intermediates", tmp_path / "ca.pem", "--private-key", tmp_path / "key.pem", "--trust-anchor-arn", f"{arn}:trust-anchor/t",
+         "--profile-arn", f"{arn}:profile/p", "--role-arn", "arn:aws:iam::123456789012:role/app", "--session-duration", "1800",
+         "--endpoint", server.url, "--region", "eu-central-1"], capture_output=True, text=True)
+    assert json.loads(said.stdout)["AccessKeyId"] == "ASIAIOSFODNN7EXAMPLE", said.stderr
+    ours, theirs = asks
+    # It names them in the body too.
+    assert theirs[:2] == ours[:2] and theirs[2]["durationSeconds"] == 1800
 
 
 # -- the local door
