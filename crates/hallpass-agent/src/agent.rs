@@ -7,7 +7,7 @@ use crate::{
     AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, FilesStatus, Machine, Rules,
     RulesFile, SessionRequest, SessionShape, SourceError,
 };
-use hallpass_caller::Caller;
+use hallpass_caller::{Caller, ConnectRecord};
 use hallpass_imds::{HostPolicy, TokenKey};
 use hallpass_secret::Secret;
 use hallpass_types::{Clock, Entropy, UnixSeconds};
@@ -55,6 +55,8 @@ pub struct AgentConfig {
     /// Whether every holder of a caller's socket is looked for before it gets credentials. Only a door for the
     /// process's own, unprivileged uid may go without: whoever holds such a socket got it from that uid.
     pub holder_check: bool,
+    /// The kernel's record of who connected; without it each new connection costs a walk over all processes.
+    pub connect_record: Option<Arc<ConnectRecord>>,
     /// What session tokens and container tokens are made with; absent: made at the start, so that none outlives it. One
     /// that lives as long as the boot lets an agent be restarted unnoticed.
     pub key: Option<Zeroizing<[u8; 32]>>,
@@ -79,6 +81,7 @@ impl AgentConfig {
             bound: Vec::new(),
             v1_allowed: None,
             holder_check: true,
+            connect_record: None,
             key: None,
         }
     }
@@ -147,7 +150,7 @@ impl Agent {
             },
             machines: MachineCache::default(),
             leases: Arc::new(leases),
-            callers: Callers::default(),
+            callers: Callers::new(config.connect_record.clone()),
             containers: ContainerTokens::new(&key),
             counters: Counters::default(),
             files: Mutex::default(),
@@ -174,6 +177,7 @@ impl Agent {
                 RulesSource::Fixed(_) => None,
             },
             files: self.files_status(),
+            connect_record: self.callers.have_record(),
             last_error: self.machines.last_error(),
         }
     }

@@ -1,6 +1,6 @@
 use crate::{Decision, Evidence, Rules};
 use hallpass_caller::{
-    Caller, CallerError, FactSources, Holder, Namespaces, ProcessFacts, Proof, ProofCache, SockDiag,
+    Caller, CallerError, ConnectRecord, FactSources, Holder, Namespaces, Peer, ProcessFacts, Proof, SockDiag,
     TcpOwner, UnixOwner, UserDatabase, process,
 };
 use std::fs;
@@ -20,24 +20,18 @@ const READINGS_MAX: usize = 4;
 /// How long one may take. Later it is refused; what it read is remembered for the next.
 const READING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Both ends of a TCP connection, and who can be asked about it.
+/// An accepted TCP connection: whose the other end is, and what that end is called in records and tokens.
 #[derive(Debug, Clone)]
-pub(crate) struct TcpEnds {
-    pub(crate) diag: Arc<SockDiag>,
-    pub(crate) peer: SocketAddr,
-    pub(crate) local: SocketAddr,
-    /// Where the peer connected to, when the packet filter brought it here instead.
-    pub(crate) original: Option<SocketAddr>,
-}
+pub(crate) struct TcpEnds(Arc<Peer>);
 
 impl TcpEnds {
     pub(crate) fn owner(&self) -> Result<TcpOwner, CallerError> {
-        self.diag.tcp_owner(self.peer, self.other())
+        self.0.owner()
     }
 
-    /// What the peer's own socket has as its other end.
-    fn other(&self) -> SocketAddr {
-        self.original.unwrap_or(self.local)
+    /// The peer's address, as records have it.
+    pub(crate) fn peer(&self) -> String {
+        self.0.client().to_string()
     }
 
     /// What a session token is bound to. The control group tells two services of one user apart.
@@ -46,7 +40,7 @@ impl TcpEnds {
             "{}.{}.{}",
             owner.uid,
             owner.cgroup_id.unwrap_or_default(),
-            self.diag.namespace()
+            self.0.diag().namespace()
         )
     }
 }
@@ -81,7 +75,7 @@ impl Identified {
 
     fn still_stands(&self) -> bool {
         match &self.standing {
-            Standing::Proven(ends, proof) => proof.still_stands(&ends.diag, ends.peer, ends.other()),
+            Standing::Proven(ends, proof) => ends.0.still_stands(proof),
             Standing::Process => self.processes.iter().all(|seen| {
                 process(seen.pid).is_ok_and(|now| now.start_time == seen.start_time && now.exe == seen.exe)
             }),
@@ -95,7 +89,7 @@ pub(crate) struct Callers {
     sources: Arc<FactSources>,
     namespaces: Arc<Namespaces>,
     readings: Arc<Semaphore>,
-    proofs: Arc<ProofCache>,
+    record: Option<Arc<ConnectRecord>>,
     walks: Semaphore,
     users: Mutex<Option<Users>>,
 }
@@ -113,7 +107,7 @@ impl Default for Callers {
             sources: Arc::default(),
             namespaces: Arc::default(),
             readings: Arc::new(Semaphore::new(READINGS_MAX)),
-            proofs: Arc::default(),
+            record: None,
             walks: Semaphore::new(WALKS_MAX),
             users: Mutex::default(),
         }
@@ -121,17 +115,37 @@ impl Default for Callers {
 }
 
 impl Callers {
+    /// Who proves by the kernel's own record of connections where it tells, and by walks over `/proc` otherwise.
+    pub(crate) fn new(record: Option<Arc<ConnectRecord>>) -> Self {
+        Self {
+            record,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is such a record.
+    pub(crate) fn have_record(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// An accepted connection: `client` is its peer, `server` what that peer connected to.
+    pub(crate) fn ends(&self, diag: Arc<SockDiag>, client: SocketAddr, server: SocketAddr) -> TcpEnds {
+        TcpEnds(Arc::new(Peer::new(diag, client, server, self.record.clone())))
+    }
+
     /// The caller behind a TCP connection, proven: every process that holds the socket has the creator's uid.
     pub(crate) async fn proven(&self, ends: &TcpEnds) -> Result<Identified, CallerError> {
-        if let Some(proof) = self.proofs.known(&ends.diag, ends.peer, ends.other()) {
+        if let Some(proof) = ends.0.known() {
+            return Ok(self.of_proof(ends, proof));
+        }
+        if let Some(proof) = ends.0.prove_quickly()? {
             return Ok(self.of_proof(ends, proof));
         }
         let Ok(_permit) = self.walks.acquire().await else {
             return Err(CallerError::NoHolder);
         };
-        let (proofs, walked) = (Arc::clone(&self.proofs), ends.clone());
-        let walk =
-            tokio::task::spawn_blocking(move || proofs.prove(&walked.diag, walked.peer, walked.other()));
+        let peer = Arc::clone(&ends.0);
+        let walk = tokio::task::spawn_blocking(move || peer.prove());
         let proof = walk.await.unwrap_or(Err(CallerError::NoHolder))?;
         Ok(self.of_proof(ends, proof))
     }
@@ -155,11 +169,10 @@ impl Callers {
         let Ok(_permit) = self.walks.acquire().await else {
             return ends;
         };
-        let (namespaces, sought) = (Arc::clone(&self.namespaces), ends.clone());
-        let walk =
-            tokio::task::spawn_blocking(move || namespaces.find(&sought.diag, sought.peer, sought.other()));
-        match walk.await {
-            Ok(Ok(diag)) => TcpEnds { diag, ..ends },
+        let (namespaces, sought) = (Arc::clone(&self.namespaces), Arc::clone(&ends.0));
+        let find = move || namespaces.find(sought.diag(), sought.client(), sought.server());
+        match tokio::task::spawn_blocking(find).await {
+            Ok(Ok(diag)) => TcpEnds(Arc::new(ends.0.in_namespace(diag))),
             _ => ends,
         }
     }

@@ -1,4 +1,3 @@
-use crate::callers::TcpEnds;
 use crate::{Agent, Shutdown, SockDiag, metadata, socket};
 use bytes::Bytes;
 use hallpass_caller::{original_destination, unix_owner};
@@ -156,12 +155,9 @@ pub(crate) async fn serve_tcp(
         let Ok(local) = stream.local_addr() else {
             continue;
         };
-        let ends = TcpEnds {
-            diag: Arc::clone(&diag),
-            peer,
-            local,
-            original: original_destination(&stream, local),
-        };
+        // The packet filter may have brought it here from where it was going.
+        let server = original_destination(&stream, local).unwrap_or(local);
+        let ends = agent.callers.ends(Arc::clone(&diag), peer, server);
         // Callers nobody knows share one budget; each of their requests is refused with a reason on record.
         let uid = ends.owner().map_or(u32::MAX, |owner| owner.uid);
         let Some(counted) = room.admit(uid) else {

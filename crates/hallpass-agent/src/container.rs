@@ -179,7 +179,7 @@ async fn credentials(
             },
             caller: Some(facts(caller)),
             door: AuditDoor::Container,
-            peer: ends.peer.to_string(),
+            peer: ends.peer(),
             rule: entitled.rule,
             user_agent: incoming.user_agent(),
         })

@@ -154,6 +154,9 @@ impl Agent {
              # HELP hallpass_agent_rules_ok Whether the newest rules file is in force.\n\
              # TYPE hallpass_agent_rules_ok gauge\n\
              hallpass_agent_rules_ok {}\n\
+             # HELP hallpass_agent_connect_record Whether callers are proven by the kernel's record of who connected.\n\
+             # TYPE hallpass_agent_connect_record gauge\n\
+             hallpass_agent_connect_record {}\n\
              # HELP hallpass_agent_source_ok Whether the source of credentials answered last time.\n\
              # TYPE hallpass_agent_source_ok gauge\n\
              hallpass_agent_source_ok {}",
@@ -162,6 +165,7 @@ impl Agent {
             count(&self.counters.unrecorded),
             status.rules,
             u8::from(status.rules_error.is_none()),
+            u8::from(status.connect_record),
             u8::from(status.last_error.is_none()),
         );
         if let Some(result) = self.counters.self_test() {

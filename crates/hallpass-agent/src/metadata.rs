@@ -228,7 +228,7 @@ async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, as
             },
             caller: asked.caller.as_ref().map(facts),
             door,
-            peer: ends.peer.to_string(),
+            peer: ends.peer(),
             rule: asked.rule,
             user_agent: incoming.user_agent(),
         })
@@ -325,7 +325,7 @@ pub(crate) async fn record_refusal(
         outcome: EventOutcome::Refused { role, reason },
         caller: caller.as_ref().map(facts),
         door,
-        peer: ends.peer.to_string(),
+        peer: ends.peer(),
         rule: None,
         user_agent: incoming.user_agent(),
     };
