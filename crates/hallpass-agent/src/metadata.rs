@@ -112,7 +112,10 @@ async fn answer(
         _ => entitled,
     };
     let mut nonce = [0; 12];
-    agent.config.entropy.fill(&mut nonce);
+    // Only a token takes one, and only PUT makes a token.
+    if incoming.method == http::Method::PUT {
+        agent.config.entropy.fill(&mut nonce);
+    }
     let service = Service {
         tree: &machine.tree,
         tokens: &agent.tokens,
@@ -236,7 +239,7 @@ async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, as
     if !recorded {
         return ImdsResponse::text(503, "");
     }
-    if let Some(caller) = &asked.caller {
+    if let Some(caller) = asked.caller.as_ref().filter(|_| !again) {
         agent
             .leases
             .handed_to(&asked.session, &lease.issued.access_key_id, caller.uid);

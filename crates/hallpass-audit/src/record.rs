@@ -1,51 +1,51 @@
+mod line;
+
 use hallpass_types::UnixSeconds;
+use line::line;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-/// The version of CloudTrail's record layout that is written.
-const EVENT_VERSION: &str = "1.11";
-
-/// Who acted (`userIdentity`; CloudTrail User Guide, "userIdentity element").
+/// Who acted (`userIdentity`; CloudTrail User Guide, "userIdentity element"). In the order of the names as written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// `IAMUser`, `AssumedRole`, `Root`, `AWSService`, `AWSAccount`, or `Unknown` before authentication.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `AIDA…`, `AROA…:session`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub principal_id: Option<String>,
-    /// The principal's ARN.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub arn: Option<String>,
-    /// The principal's account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account_id: Option<String>,
     /// The key that signed; presented ones are kept even when refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<String>,
-    /// The user's name.
+    /// The principal's account.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_name: Option<String>,
-    /// The service that called, e.g. `ec2.amazonaws.com`.
+    pub account_id: Option<String>,
+    /// The principal's ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub invoked_by: Option<String>,
+    pub arn: Option<String>,
     /// For the bearer of an identity provider's token: the provider's ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_provider: Option<String>,
+    /// The service that called, e.g. `ec2.amazonaws.com`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invoked_by: Option<String>,
+    /// `AIDA…`, `AROA…:session`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal_id: Option<String>,
     /// For sessions: where they come from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_context: Option<SessionContext>,
+    /// `IAMUser`, `AssumedRole`, `Root`, `AWSService`, `AWSAccount`, or `Unknown` before authentication.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The user's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
 }
 
 /// Where a session comes from (`sessionContext`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionContext {
-    /// The role (or user) behind the session: type, principalId, arn, accountId, userName.
-    pub session_issuer: Value,
     /// creationDate, mfaAuthenticated.
     pub attributes: Value,
+    /// The role (or user) behind the session: type, principalId, arn, accountId, userName.
+    pub session_issuer: Value,
     /// Who is answerable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_identity: Option<String>,
@@ -107,55 +107,13 @@ pub struct Record {
     pub detail: Map<String, Value>,
 }
 
-/// The longest client-chosen text kept in a record, in characters.
-const TEXT_CHARS_MAX: usize = 1_024;
-
 impl Record {
     /// The record in CloudTrail's layout, one line of JSON without the line feed.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let cut = |text: &str| text.chars().take(TEXT_CHARS_MAX).collect::<String>();
-        let is_data = self.kind == EventKind::Data;
-        let mut additional = json!({ "hallpass": self.detail });
-        if let Some((received, sent)) = self.bytes {
-            additional["bytesTransferredIn"] = json!(received);
-            if let Some(sent) = sent {
-                additional["bytesTransferredOut"] = json!(sent);
-            }
-        }
-        let mut record = json!({
-            "eventVersion": EVENT_VERSION,
-            "userIdentity": self.identity,
-            "eventTime": self.time.iso8601(),
-            "eventSource": self.source,
-            "eventName": self.name,
-            "awsRegion": self.region,
-            "sourceIPAddress": self.source_ip,
-            "userAgent": self.user_agent.as_deref().map(cut),
-            "requestParameters": self.request_parameters,
-            "responseElements": self.response_elements,
-            "additionalEventData": additional,
-            "requestID": self.request_id,
-            "eventID": self.event_id,
-            "readOnly": self.read_only,
-            "eventType": if self.kind == EventKind::Service { "AwsServiceEvent" } else { "AwsApiCall" },
-            "managementEvent": !is_data,
-            "recipientAccountId": self.account,
-            "eventCategory": if is_data { "Data" } else { "Management" },
-        });
-        if let Some(record) = record.as_object_mut() {
-            if let Some(code) = &self.error_code {
-                record.insert("errorCode".to_owned(), json!(code));
-                record.insert(
-                    "errorMessage".to_owned(),
-                    json!(self.error_message.as_deref().map(cut)),
-                );
-            }
-            if !self.resources.is_empty() {
-                let resources: Vec<_> = self.resources.iter().map(|arn| json!({ "ARN": arn })).collect();
-                record.insert("resources".to_owned(), json!(resources));
-            }
-        }
-        record.to_string()
+        line(self)
     }
 }
+
+#[cfg(test)]
+mod tests;
