@@ -1,11 +1,11 @@
-use crate::callers::{Callers, Identified};
+use crate::callers::{Callers, Identified, TcpEnds};
 use crate::container::ContainerTokens;
 use crate::health::Counters;
 use crate::lease::Leases;
 use crate::machine::{MachineCache, Snapshot};
 use crate::{
-    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, FilesStatus, Machine, Rules,
-    RulesFile, SessionRequest, SessionShape, SourceError,
+    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, EventOutcome, FilesStatus,
+    Machine, Rules, RulesFile, SessionRequest, SessionShape, SourceError,
 };
 use hallpass_caller::{Caller, ConnectRecord};
 use hallpass_imds::{HostPolicy, TokenKey};
@@ -221,6 +221,24 @@ impl Agent {
         Self::entitled(decision, machine)
     }
 
+    /// The same for the caller behind a connection, decided again only when something it depends on is another.
+    pub(crate) async fn entitlement_at(
+        &self,
+        ends: &TcpEnds,
+        who: &Arc<Identified>,
+        machine: &Arc<Snapshot>,
+    ) -> Arc<Entitlement> {
+        let rules = self.rules();
+        let by_kernel = || {
+            let decision = rules.decide_by_kernel(&who.caller)?;
+            Some(Self::entitled(decision, &machine.machine))
+        };
+        match ends.entitlement(who, &rules, machine, by_kernel) {
+            Some(entitlement) => entitlement,
+            None => Arc::new(self.entitlement(who, &machine.machine).await),
+        }
+    }
+
     /// What a decision comes to on this machine.
     pub(crate) fn entitled(decision: Decision, machine: &Machine) -> Entitlement {
         let profile = &machine.roles;
@@ -247,9 +265,10 @@ impl Agent {
 
     /// Keeps an event; whether it was kept.
     pub(crate) async fn record(&self, event: AgentEvent) -> bool {
-        let (request_id, outcome) = (event.request_id.clone(), event.outcome.clone());
+        let request_id = event.request_id.clone();
+        let is_issue = matches!(event.outcome, EventOutcome::Issued { .. });
         let recorded = self.config.audit.record(event).await;
-        self.counters.note(&outcome, recorded.is_ok());
+        self.counters.note(is_issue, recorded.is_ok());
         match recorded {
             Ok(()) => true,
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use crate::callers::Identified;
 use crate::connection::serve;
-use crate::{Agent, EventOutcome, Shutdown};
+use crate::{Agent, Shutdown};
 use hallpass_imds::ImdsResponse;
 use hyper::Request;
 use hyper::body::Incoming as Body;
@@ -26,11 +26,11 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn note(&self, outcome: &EventOutcome, recorded: bool) {
-        let counter = match (recorded, outcome) {
+    pub(crate) fn note(&self, is_issue: bool, recorded: bool) {
+        let counter = match (recorded, is_issue) {
             (false, _) => &self.unrecorded,
-            (true, EventOutcome::Issued { .. }) => &self.issued,
-            (true, EventOutcome::Refused { .. }) => &self.refused,
+            (true, true) => &self.issued,
+            (true, false) => &self.refused,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }

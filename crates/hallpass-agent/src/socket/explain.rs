@@ -87,6 +87,6 @@ async fn of_connection(agent: &Arc<Agent>, ends: &str, asker: &Caller) -> Result
             tracing::debug!(%error, "no connection of the asker's own");
             Err((403, "only root may ask about another user's process".to_owned()))
         }
-        subject => found(subject, asker),
+        subject => found(subject.map(|who| Identified::clone(&who)), asker),
     }
 }
