@@ -347,7 +347,7 @@ fn connect_record(wanted: Recording) -> Result<Option<Arc<ConnectRecord>>, CliEr
             Err(CliError::failed(format!("there is no connect record: {error}")).hint(hint))
         }
         Err(error) => {
-            tracing::info!(%error, "no connect record: all processes are looked through for each new connection");
+            tracing::warn!(%error, "no connect record: all processes are looked through for each new connection");
             Ok(None)
         }
     }
