@@ -2,7 +2,7 @@
 //! That many connections are open meanwhile, all of them of one child, so that a walk has their descriptors to look at.
 
 use hallpass_caller::{ConnectRecord, Peer, SockDiag, prove};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let first = arguments.next().unwrap_or_else(|| "10000".to_owned());
-    let descriptors = Rlimit {
-        current: Some(65_536),
-        maximum: Some(65_536),
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let most = Rlimit {
+        current: maximum,
+        maximum,
     };
-    setrlimit(Resource::Nofile, descriptors)?;
+    setrlimit(Resource::Nofile, most)?;
     if first == "hold" {
         return hold(arguments);
     }
