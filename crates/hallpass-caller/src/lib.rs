@@ -9,6 +9,7 @@
 //! and then became someone else, or handed it over, is still reported as uid 0. [`holders_of`] therefore finds every
 //! process that holds the socket now, and [`prove`] accepts only if each of them has the creator's uid in all of its
 //! real, effective and saved ids. Credentials need that proof; other metadata is content with [`SockDiag::tcp_owner`].
+//! Where the kernel wrote down who made and connected the socket ([`ConnectRecord`]), [`Peer`] needs no such search.
 //!
 //! **Facts about a process** ([`ProcessFacts`]: program, control group and unit, container, ancestors) are read only when
 //! a rule asks, through its `/proc` directory opened once, and are unknown rather than guessed.
