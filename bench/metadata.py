@@ -48,14 +48,16 @@ def answers(url, headers=()):
     raise SystemExit(f"{url} does not answer")
 
 
-def agent(rules):
+def agent(rules, record):
+    path = Path(folder.name) / record
+    path.mkdir()
     answer = {"Version": 1, "AccessKeyId": "ASIAIOSFODNN7EXAMPLE", "SecretAccessKey": "s" * 40, "SessionToken": "t" * 600,
               "Expiration": "2099-01-01T00:00:00Z"}
     (path / "answer.json").write_text(json.dumps(answer))
     (path / "rules.toml").write_text(rules)
     (path / "rules.toml").chmod(0o644)
     (path / "agent.toml").write_text(f"""run_dir = "run"\naudit = "audit"
-[listen]\nmetadata = "127.0.0.1:0"\n[source]\nprocess = "cat {path}/answer.json"\n[[role]]\nname = "app"\n""")
+[listen]\nmetadata = "127.0.0.1:0"\n[callers]\nconnect_record = "{record}"\n[source]\nprocess = "cat {path}/answer.json"\n[[role]]\nname = "app"\n""")
     process = begin(binary, "agent", "run", "--config", path / "agent.toml", stderr=subprocess.DEVNULL)
     while not (path / "run/agent.json").exists():
         time.sleep(0.01)
@@ -78,10 +80,13 @@ def wrk(url, headers, connections, fresh):
 
 bare = begin(hello, stdout=subprocess.PIPE)
 servers = {"bare hyper": (f"http://{bare.stdout.readline().strip()}/", {})}
-process, base, token = agent(f"[[rule]]\nuid = {os.getuid()}\nroles = [\"app\"]\n")
+rules = f"[[rule]]\nuid = {os.getuid()}\nroles = [\"app\"]\n"
+process, base, token = agent(rules, "require" if os.getuid() == 0 else "auto")
 servers["agent, instance-id"] = (base + "latest/meta-data/instance-id", token)
 servers["agent, role list"] = (base + LIST, token)
 servers["agent, credentials"] = (base + LIST + "app", token)
+_, walking, walking_token = agent(rules, "off")
+servers["credentials, no record"] = (walking + LIST + "app", walking_token)
 for peer in filter(None, os.environ.get("PEERS", "").split(";")):
     name, command = peer.split("=", 1)
     port = free_port()
@@ -90,6 +95,9 @@ for peer in filter(None, os.environ.get("PEERS", "").split(";")):
 try:
     for url, headers in servers.values():
         answers(url, headers)
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    size = lambda name: int(status.split(name + ":")[1].split()[0]) / 1024
+    print(f"agent at rest, MiB: {size('VmRSS'):.1f} resident, {size('RssAnon'):.1f} of it not the program's file")
     print(f"{'':24}{'connections':>14}{'requests/s':>12}{'of bare':>9}{'p50 ms':>9}{'p99 ms':>9}")
     for connections, fresh in ((1, False), (16, False), (64, False), (16, True)):
         results = {name: [] for name in servers}

@@ -1,14 +1,14 @@
-use crate::callers::{Callers, Identified};
+use crate::callers::{Callers, Identified, TcpEnds};
 use crate::container::ContainerTokens;
 use crate::health::Counters;
 use crate::lease::Leases;
 use crate::machine::{MachineCache, Snapshot};
 use crate::tag_rules::WithTags;
 use crate::{
-    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, FilesStatus, Machine, Rules,
-    RulesFile, SessionRequest, SessionShape, SourceError,
+    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, EventOutcome, FilesStatus,
+    Machine, Rules, RulesFile, SessionRequest, SessionShape, SourceError,
 };
-use hallpass_caller::Caller;
+use hallpass_caller::{Caller, ConnectRecord};
 use hallpass_imds::{HostPolicy, TokenKey};
 use hallpass_secret::Secret;
 use hallpass_types::{Clock, Entropy, UnixSeconds};
@@ -59,6 +59,8 @@ pub struct AgentConfig {
     /// Whether rules that come with the machine ([`Machine::rules`]) are in force, behind those of `rules`. Whoever may
     /// tag the instance then decides who on the machine gets which of its roles.
     pub machine_rules: bool,
+    /// The kernel's record of who connected; without it each new connection costs a walk over all processes.
+    pub connect_record: Option<Arc<ConnectRecord>>,
     /// What session tokens and container tokens are made with; absent: made at the start, so that none outlives it. One
     /// that lives as long as the boot lets an agent be restarted unnoticed.
     pub key: Option<Zeroizing<[u8; 32]>>,
@@ -84,6 +86,7 @@ impl AgentConfig {
             v1_allowed: None,
             holder_check: true,
             machine_rules: false,
+            connect_record: None,
             key: None,
         }
     }
@@ -153,7 +156,7 @@ impl Agent {
             },
             machines: MachineCache::default(),
             leases: Arc::new(leases),
-            callers: Callers::default(),
+            callers: Callers::new(config.connect_record.clone()),
             tag_rules: WithTags::default(),
             containers: ContainerTokens::new(&key),
             counters: Counters::default(),
@@ -182,6 +185,7 @@ impl Agent {
             }
             .or_else(|| self.tag_rules.error()),
             files: self.files_status(),
+            connect_record: self.callers.have_record(),
             last_error: self.machines.last_error(),
         }
     }
@@ -229,6 +233,24 @@ impl Agent {
         Self::entitled(decision, machine)
     }
 
+    /// The same for the caller behind a connection, decided again only when something it depends on is another.
+    pub(crate) async fn entitlement_at(
+        &self,
+        ends: &TcpEnds,
+        who: &Arc<Identified>,
+        machine: &Arc<Snapshot>,
+    ) -> Arc<Entitlement> {
+        let rules = self.rules();
+        let by_kernel = || {
+            let decision = rules.decide_by_kernel(&who.caller)?;
+            Some(Self::entitled(decision, &machine.machine))
+        };
+        match ends.entitlement(who, &rules, machine, by_kernel) {
+            Some(entitlement) => entitlement,
+            None => Arc::new(self.entitlement(who, &machine.machine).await),
+        }
+    }
+
     /// What a decision comes to on this machine.
     pub(crate) fn entitled(decision: Decision, machine: &Machine) -> Entitlement {
         let profile = &machine.roles;
@@ -255,9 +277,10 @@ impl Agent {
 
     /// Keeps an event; whether it was kept.
     pub(crate) async fn record(&self, event: AgentEvent) -> bool {
-        let (request_id, outcome) = (event.request_id.clone(), event.outcome.clone());
+        let request_id = event.request_id.clone();
+        let is_issue = matches!(event.outcome, EventOutcome::Issued { .. });
         let recorded = self.config.audit.record(event).await;
-        self.counters.note(&outcome, recorded.is_ok());
+        self.counters.note(is_issue, recorded.is_ok());
         match recorded {
             Ok(()) => true,
             Err(error) => {

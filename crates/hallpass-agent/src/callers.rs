@@ -1,10 +1,14 @@
+mod ends;
+
+pub(crate) use ends::TcpEnds;
+
 use crate::{Decision, Evidence, Rules};
 use hallpass_caller::{
-    Caller, CallerError, FactSources, Holder, Namespaces, ProcessFacts, Proof, ProofCache, SockDiag,
-    TcpOwner, UnixOwner, UserDatabase, process,
+    Caller, CallerError, ConnectRecord, FactSources, Holder, Namespaces, Peer, ProcessFacts, Proof, SockDiag,
+    UnixOwner, UserDatabase, process,
 };
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,46 +24,10 @@ const READINGS_MAX: usize = 4;
 /// How long one may take. Later it is refused; what it read is remembered for the next.
 const READING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Both ends of a TCP connection, and who can be asked about it.
-#[derive(Debug, Clone)]
-pub(crate) struct TcpEnds {
-    pub(crate) diag: Arc<SockDiag>,
-    pub(crate) peer: SocketAddr,
-    pub(crate) local: SocketAddr,
-    /// Where the peer connected to, when the packet filter brought it here instead.
-    pub(crate) original: Option<SocketAddr>,
-}
-
-impl TcpEnds {
-    pub(crate) fn owner(&self) -> Result<TcpOwner, CallerError> {
-        self.diag.tcp_owner(self.peer, self.other())
-    }
-
-    /// The address that was asked.
-    pub(crate) fn asked(&self) -> IpAddr {
-        self.other().ip()
-    }
-
-    /// What the peer's own socket has as its other end.
-    fn other(&self) -> SocketAddr {
-        self.original.unwrap_or(self.local)
-    }
-
-    /// What a session token is bound to. The control group tells two services of one user apart.
-    pub(crate) fn binding(&self, owner: &TcpOwner) -> String {
-        format!(
-            "{}.{}.{}",
-            owner.uid,
-            owner.cgroup_id.unwrap_or_default(),
-            self.diag.namespace()
-        )
-    }
-}
-
 /// A caller, and the processes that facts about it can be read of.
 #[derive(Debug, Clone)]
 pub(crate) struct Identified {
-    pub(crate) caller: Caller,
+    pub(crate) caller: Arc<Caller>,
     /// Every process that holds the connection; empty when that was not looked for.
     processes: Vec<Holder>,
     /// How to tell afterwards that all of this still holds.
@@ -69,7 +37,7 @@ pub(crate) struct Identified {
 #[derive(Debug, Clone)]
 enum Standing {
     /// A TCP connection and who was proven to hold it.
-    Proven(TcpEnds, Arc<Proof>),
+    Proven(Arc<Peer>, Arc<Proof>),
     /// The process itself.
     Process,
 }
@@ -78,7 +46,7 @@ impl Identified {
     /// A caller of whose processes nothing is known, so that no rule that asks for them matches.
     pub(crate) fn unseen(caller: Caller) -> Self {
         Self {
-            caller,
+            caller: Arc::new(caller),
             processes: Vec::new(),
             standing: Standing::Process,
         }
@@ -86,7 +54,7 @@ impl Identified {
 
     fn still_stands(&self) -> bool {
         match &self.standing {
-            Standing::Proven(ends, proof) => proof.still_stands(&ends.diag, ends.peer, ends.other()),
+            Standing::Proven(peer, proof) => peer.still_stands(proof),
             Standing::Process => self.processes.iter().all(|seen| {
                 process(seen.pid).is_ok_and(|now| now.start_time == seen.start_time && now.exe == seen.exe)
             }),
@@ -100,7 +68,7 @@ pub(crate) struct Callers {
     sources: Arc<FactSources>,
     namespaces: Arc<Namespaces>,
     readings: Arc<Semaphore>,
-    proofs: Arc<ProofCache>,
+    record: Option<Arc<ConnectRecord>>,
     walks: Semaphore,
     users: Mutex<Option<Users>>,
 }
@@ -118,7 +86,7 @@ impl Default for Callers {
             sources: Arc::default(),
             namespaces: Arc::default(),
             readings: Arc::new(Semaphore::new(READINGS_MAX)),
-            proofs: Arc::default(),
+            record: None,
             walks: Semaphore::new(WALKS_MAX),
             users: Mutex::default(),
         }
@@ -126,30 +94,47 @@ impl Default for Callers {
 }
 
 impl Callers {
+    /// Who proves by the kernel's own record of connections where it tells, and by walks over `/proc` otherwise.
+    pub(crate) fn new(record: Option<Arc<ConnectRecord>>) -> Self {
+        Self {
+            record,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is such a record.
+    pub(crate) fn have_record(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// An accepted connection: `client` is its peer, `server` what that peer connected to.
+    pub(crate) fn ends(&self, diag: Arc<SockDiag>, client: SocketAddr, server: SocketAddr) -> TcpEnds {
+        TcpEnds::new(diag, client, server, self.record.clone())
+    }
+
     /// The caller behind a TCP connection, proven: every process that holds the socket has the creator's uid.
-    pub(crate) async fn proven(&self, ends: &TcpEnds) -> Result<Identified, CallerError> {
-        if let Some(proof) = self.proofs.known(&ends.diag, ends.peer, ends.other()) {
+    pub(crate) async fn proven(&self, ends: &TcpEnds) -> Result<Arc<Identified>, CallerError> {
+        if let Some(proof) = ends.peer.known() {
+            return Ok(self.of_proof(ends, proof));
+        }
+        if let Some(proof) = ends.peer.prove_quickly()? {
             return Ok(self.of_proof(ends, proof));
         }
         let Ok(_permit) = self.walks.acquire().await else {
             return Err(CallerError::NoHolder);
         };
-        let (proofs, walked) = (Arc::clone(&self.proofs), ends.clone());
-        let walk =
-            tokio::task::spawn_blocking(move || proofs.prove(&walked.diag, walked.peer, walked.other()));
+        let peer = Arc::clone(&ends.peer);
+        let walk = tokio::task::spawn_blocking(move || peer.prove());
         let proof = walk.await.unwrap_or(Err(CallerError::NoHolder))?;
         Ok(self.of_proof(ends, proof))
     }
 
     /// The caller by the creator of its socket alone, with the groups a login would have.
-    pub(crate) fn by_creator(&self, ends: &TcpEnds) -> Result<Identified, CallerError> {
+    pub(crate) fn by_creator(&self, ends: &TcpEnds) -> Result<Arc<Identified>, CallerError> {
         let owner = ends.owner()?;
         let gids = self.database().login_groups(owner.uid);
-        Ok(Identified {
-            caller: self.caller(owner.uid, gids, u64::from(owner.inode), owner.cgroup_id),
-            processes: Vec::new(),
-            standing: Standing::Process,
-        })
+        let caller = self.caller(owner.uid, gids, u64::from(owner.inode), owner.cgroup_id);
+        Ok(Arc::new(Identified::unseen(caller)))
     }
 
     /// The connection with the network namespace its peer is in, if that is not the listener's and can be told.
@@ -160,11 +145,10 @@ impl Callers {
         let Ok(_permit) = self.walks.acquire().await else {
             return ends;
         };
-        let (namespaces, sought) = (Arc::clone(&self.namespaces), ends.clone());
-        let walk =
-            tokio::task::spawn_blocking(move || namespaces.find(&sought.diag, sought.peer, sought.other()));
-        match walk.await {
-            Ok(Ok(diag)) => TcpEnds { diag, ..ends },
+        let (namespaces, sought) = (Arc::clone(&self.namespaces), Arc::clone(&ends.peer));
+        let find = move || namespaces.find(sought.diag(), sought.client(), sought.server());
+        match tokio::task::spawn_blocking(find).await {
+            Ok(Ok(diag)) => TcpEnds::of(ends.peer.in_namespace(diag)),
             _ => ends,
         }
     }
@@ -230,7 +214,7 @@ impl Callers {
             processes.push(found);
         }
         Identified {
-            caller,
+            caller: Arc::new(caller),
             processes,
             standing: Standing::Process,
         }
@@ -245,7 +229,7 @@ impl Callers {
         caller.pid = Some(pid);
         caller.exe = found.exe.clone();
         Ok(Identified {
-            caller,
+            caller: Arc::new(caller),
             processes: vec![found],
             standing: Standing::Process,
         })
@@ -265,16 +249,18 @@ impl Callers {
         caller
     }
 
-    fn of_proof(&self, ends: &TcpEnds, proof: Arc<Proof>) -> Identified {
-        let owner = &proof.owner;
-        let mut caller = self.caller(owner.uid, proof.gids(), u64::from(owner.inode), owner.cgroup_id);
-        caller.pid = proof.only_holder().map(|holder| holder.pid);
-        caller.exe = proof.only_holder().and_then(|holder| holder.exe.clone());
-        Identified {
-            caller,
-            processes: proof.holders.clone(),
-            standing: Standing::Proven(ends.clone(), proof),
-        }
+    fn of_proof(&self, ends: &TcpEnds, proof: Arc<Proof>) -> Arc<Identified> {
+        ends.caller(&proof, &self.database(), || {
+            let owner = &proof.owner;
+            let mut caller = self.caller(owner.uid, proof.gids(), u64::from(owner.inode), owner.cgroup_id);
+            caller.pid = proof.only_holder().map(|holder| holder.pid);
+            caller.exe = proof.only_holder().and_then(|holder| holder.exe.clone());
+            Identified {
+                caller: Arc::new(caller),
+                processes: proof.holders.clone(),
+                standing: Standing::Proven(Arc::clone(&ends.peer), Arc::clone(&proof)),
+            }
+        })
     }
 
     fn caller(&self, uid: u32, gids: Vec<u32>, inode: u64, cgroup_id: Option<u64>) -> Caller {

@@ -1,9 +1,8 @@
-use crate::callers::TcpEnds;
 use crate::{Agent, Shutdown, SockDiag, metadata, socket};
 use bytes::Bytes;
 use hallpass_caller::{original_destination, unix_owner};
 use hallpass_imds::ImdsResponse;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming as Body;
 use hyper::server::conn::http1;
@@ -53,7 +52,7 @@ impl Incoming {
         let (parts, _body) = request.into_parts();
         Self {
             method: parts.method,
-            target: parts.uri.to_string(),
+            target: target(&parts.uri),
             headers: parts.headers,
             request_id,
         }
@@ -68,6 +67,14 @@ impl Incoming {
                 .take(USER_AGENT_CHARACTERS_MAX)
                 .collect(),
         )
+    }
+}
+
+/// The request target as sent.
+fn target(uri: &http::Uri) -> String {
+    match uri.path_and_query().map(http::uri::PathAndQuery::as_str) {
+        Some(path) if uri.authority().is_none() && path.starts_with('/') => path.to_owned(),
+        _ => uri.to_string(),
     }
 }
 
@@ -156,12 +163,9 @@ pub(crate) async fn serve_tcp(
         let Ok(local) = stream.local_addr() else {
             continue;
         };
-        let ends = TcpEnds {
-            diag: Arc::clone(&diag),
-            peer,
-            local,
-            original: original_destination(&stream, local),
-        };
+        // The packet filter may have brought it here from where it was going.
+        let server = original_destination(&stream, local).unwrap_or(local);
+        let ends = agent.callers.ends(Arc::clone(&diag), peer, server);
         // Callers nobody knows share one budget; each of their requests is refused with a reason on record.
         let uid = ends.owner().map_or(u32::MAX, |owner| owner.uid);
         let Some(counted) = room.admit(uid) else {
@@ -272,25 +276,19 @@ fn on_the_wire(answer: ImdsResponse, request_id: &str, last: bool) -> Response<F
     let refused = answer.status >= 400;
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or_default();
-    let mut headers: Vec<(&str, &str)> = answer
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    if refused {
+    let headers = response.headers_mut();
+    headers.reserve(answer.headers.len() + 2);
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (http::HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
+    if refused && let Ok(value) = HeaderValue::try_from(request_id) {
         // What `hallpass why` takes.
-        headers.push(("X-Hallpass-Request-Id", request_id));
+        headers.append("x-hallpass-request-id", value);
     }
     if last {
-        headers.push(("Connection", "close"));
-    }
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (
-            name.parse::<http::HeaderName>(),
-            value.parse::<http::HeaderValue>(),
-        ) {
-            response.headers_mut().append(name, value);
-        }
+        headers.append(http::header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

@@ -95,7 +95,7 @@ struct Refusal {
     told: &'static str,
     reason: String,
     role: Option<String>,
-    caller: Option<hallpass_caller::Caller>,
+    caller: Option<Arc<hallpass_caller::Caller>>,
 }
 
 fn refuse(error: ContainerError, told: &'static str, reason: impl Into<String>) -> Refusal {
@@ -123,7 +123,7 @@ async fn credentials(
     let who = caller.map_err(|error| refuse(ContainerError::NotAllowed, unknown, error.to_string()))?;
     let caller = &who.caller;
     let with_caller = |mut refusal: Refusal| {
-        refusal.caller = Some(caller.clone());
+        refusal.caller = Some(Arc::clone(caller));
         refusal
     };
     // The ECS form carries the secret as the path's last part; a header, once sent, is what counts.
@@ -161,13 +161,13 @@ async fn credentials(
     let machine = agent.machine().await;
     let machine =
         machine.map_err(|error| with_role(refuse(ContainerError::Unavailable, away, error.to_string())))?;
-    let entitled = agent.entitlement(&who, &machine.machine).await;
+    let entitled = agent.entitlement_at(ends, &who, &machine).await;
     if !entitled.roles.contains(&role) {
         let told = "no rule of this machine gives this role to this process";
         return Err(with_role(refuse(
             ContainerError::NotAllowed,
             told,
-            entitled.reason,
+            entitled.reason.clone(),
         )));
     }
     let session = entitled.session(&role);
@@ -188,8 +188,8 @@ async fn credentials(
             },
             caller: Some(facts(caller)),
             door: AuditDoor::Container,
-            peer: ends.peer.to_string(),
-            rule: entitled.rule,
+            peer: ends.peer(),
+            rule: entitled.rule.clone(),
             user_agent: incoming.user_agent(),
         })
         .await;

@@ -2,7 +2,7 @@
 
 use crate::callers::Identified;
 use crate::connection::serve;
-use crate::{Agent, EventOutcome, Shutdown};
+use crate::{Agent, Shutdown};
 use hallpass_imds::ImdsResponse;
 use hyper::Request;
 use hyper::body::Incoming as Body;
@@ -26,11 +26,11 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn note(&self, outcome: &EventOutcome, recorded: bool) {
-        let counter = match (recorded, outcome) {
+    pub(crate) fn note(&self, is_issue: bool, recorded: bool) {
+        let counter = match (recorded, is_issue) {
             (false, _) => &self.unrecorded,
-            (true, EventOutcome::Issued { .. }) => &self.issued,
-            (true, EventOutcome::Refused { .. }) => &self.refused,
+            (true, true) => &self.issued,
+            (true, false) => &self.refused,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -165,6 +165,9 @@ impl Agent {
              # HELP hallpass_agent_rules_ok Whether the newest rules file is in force.\n\
              # TYPE hallpass_agent_rules_ok gauge\n\
              hallpass_agent_rules_ok {}\n\
+             # HELP hallpass_agent_connect_record Whether callers are proven by the kernel's record of who connected.\n\
+             # TYPE hallpass_agent_connect_record gauge\n\
+             hallpass_agent_connect_record {}\n\
              # HELP hallpass_agent_source_ok Whether the source of credentials answered last time.\n\
              # TYPE hallpass_agent_source_ok gauge\n\
              hallpass_agent_source_ok {}",
@@ -174,6 +177,7 @@ impl Agent {
             self.config.audit.lost(),
             status.rules,
             u8::from(status.rules_error.is_none()),
+            u8::from(status.connect_record),
             u8::from(status.last_error.is_none()),
         );
         if let Some(result) = self.counters.self_test() {

@@ -177,7 +177,10 @@ impl Leases {
                 slots.remove(&idlest);
             }
         }
-        let slot = Arc::clone(slots.entry(session.clone()).or_default());
+        let slot = match slots.get(session) {
+            Some(slot) => Arc::clone(slot),
+            None => Arc::clone(slots.entry(session.clone()).or_default()),
+        };
         // Said here and not by the caller: a slot without a time would be the first to go.
         lock(&slot.state).used_at = Some(now);
         slot

@@ -40,7 +40,7 @@ pub use agent::{Agent, AgentConfig, RulesSource};
 pub use audit::{AgentEvent, AuditDoor, AuditSink, CallerFacts, EventOutcome, NoAudit};
 pub use clock::{SystemClock, SystemEntropy};
 pub use files::MountedFiles;
-pub use hallpass_caller::{Caller, CallerError, SockDiag};
+pub use hallpass_caller::{Caller, CallerError, ConnectRecord, ConnectRecordError, SockDiag};
 pub use rules::{Decision, Evidence, Explanation, NoMatch, RuleReport, Rules, SessionShape};
 pub use rules_file::{RulesFile, RulesFileError};
 pub use rules_parse::{RulesError, RulesProblem};

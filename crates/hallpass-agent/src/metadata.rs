@@ -96,23 +96,26 @@ async fn answer(
     agent: &Arc<Agent>,
     ends: &TcpEnds,
     incoming: &Incoming,
-    machine: &Snapshot,
+    machine: &Arc<Snapshot>,
     owner: &TcpOwner,
 ) -> ImdsResponse {
     let (caller, entitled) = match need(&incoming.target) {
-        Need::Uid => (None, Entitlement::default()),
+        Need::Uid => (None, Arc::default()),
         Need::Proof => entitle(agent, ends, machine).await,
     };
     // The proof is about another socket than the token check if the uid changed in between; then nothing holds.
     let entitled = match &caller {
-        Some(caller) if caller.uid != owner.uid => Entitlement {
+        Some(caller) if caller.uid != owner.uid => Arc::new(Entitlement {
             reason: "the caller changed during the request".to_owned(),
             ..Entitlement::default()
-        },
+        }),
         _ => entitled,
     };
     let mut nonce = [0; 12];
-    agent.config.entropy.fill(&mut nonce);
+    // Only a token takes one, and only PUT makes a token.
+    if incoming.method == http::Method::PUT {
+        agent.config.entropy.fill(&mut nonce);
+    }
     let service = Service {
         tree: &machine.tree,
         tokens: &agent.tokens,
@@ -168,7 +171,7 @@ async fn answer(
                 door,
                 caller,
                 session: entitled.session(&role),
-                rule: entitled.rule,
+                rule: entitled.rule.clone(),
                 role,
             };
             credentials(agent, ends, incoming, asked).await
@@ -191,7 +194,7 @@ struct Asked {
     session: SessionRequest,
     token_ttl: Option<i64>,
     door: Door,
-    caller: Option<Caller>,
+    caller: Option<Arc<Caller>>,
     rule: Option<String>,
 }
 
@@ -220,9 +223,9 @@ async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, as
                 expires_at: lease.issued.expires_at,
                 again,
             },
-            caller: asked.caller.as_ref().map(facts),
+            caller: asked.caller.as_deref().map(facts),
             door,
-            peer: ends.peer.to_string(),
+            peer: ends.peer(),
             rule: asked.rule,
             user_agent: incoming.user_agent(),
         })
@@ -230,7 +233,7 @@ async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, as
     if !recorded {
         return ImdsResponse::text(503, "");
     }
-    if let Some(caller) = &asked.caller {
+    if let Some(caller) = asked.caller.as_ref().filter(|_| !again) {
         agent
             .leases
             .handed_to(&asked.session, &lease.issued.access_key_id, caller.uid);
@@ -239,7 +242,11 @@ async fn credentials(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming, as
 }
 
 /// Who the caller is and what it may have. Whoever cannot be proven has no role, and the reason says why.
-async fn entitle(agent: &Arc<Agent>, ends: &TcpEnds, machine: &Snapshot) -> (Option<Caller>, Entitlement) {
+async fn entitle(
+    agent: &Arc<Agent>,
+    ends: &TcpEnds,
+    machine: &Arc<Snapshot>,
+) -> (Option<Arc<Caller>>, Arc<Entitlement>) {
     let caller = if agent.config.holder_check {
         agent.callers.proven(ends).await
     } else {
@@ -247,15 +254,15 @@ async fn entitle(agent: &Arc<Agent>, ends: &TcpEnds, machine: &Snapshot) -> (Opt
     };
     match caller {
         Ok(who) => {
-            let entitled = agent.entitlement(&who, &machine.machine).await;
-            (Some(who.caller), entitled)
+            let entitled = agent.entitlement_at(ends, &who, machine).await;
+            (Some(Arc::clone(&who.caller)), entitled)
         }
         Err(error) => (
             None,
-            Entitlement {
+            Arc::new(Entitlement {
                 reason: error.to_string(),
                 ..Entitlement::default()
-            },
+            }),
         ),
     }
 }
@@ -309,7 +316,7 @@ pub(crate) async fn record_refusal(
     ends: &TcpEnds,
     incoming: &Incoming,
     door: AuditDoor,
-    caller: Option<Caller>,
+    caller: Option<Arc<Caller>>,
     role: Option<String>,
     reason: String,
 ) {
@@ -317,9 +324,9 @@ pub(crate) async fn record_refusal(
         time: agent.now(),
         request_id: incoming.request_id.clone(),
         outcome: EventOutcome::Refused { role, reason },
-        caller: caller.as_ref().map(facts),
+        caller: caller.as_deref().map(facts),
         door,
-        peer: ends.peer.to_string(),
+        peer: ends.peer(),
         rule: None,
         user_agent: incoming.user_agent(),
     };

@@ -18,6 +18,9 @@ pub struct AgentStatus {
     /// Where the roles are files, if they are.
     #[serde(default)]
     pub files: Option<FilesStatus>,
+    /// Whether callers are proven by the kernel's record of who connected; else by walks over all processes.
+    #[serde(default)]
+    pub connect_record: bool,
     /// Why the source was last not able to answer; absent once it answers again.
     pub last_error: Option<String>,
 }

@@ -32,6 +32,17 @@ pub enum CallerError {
         /// Its uid.
         uid: u32,
     },
+    /// Another uid than the socket's creator connected it, by the connect record: made by a privileged program for someone
+    /// else, or handed over before it was connected.
+    #[error("the socket was made by uid {socket_uid} but process {pid} connected it as uid {uid}")]
+    OtherConnector {
+        /// The uid that the socket is of.
+        socket_uid: u32,
+        /// The process that connected it.
+        pid: u32,
+        /// Its real uid then.
+        uid: u32,
+    },
     /// Some processes could not be inspected, so a foreign holder cannot be ruled out for a privileged uid.
     #[error("{count} processes could not be inspected, so uid {uid} cannot be proven")]
     Uninspectable {

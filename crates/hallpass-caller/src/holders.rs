@@ -34,7 +34,7 @@ pub struct Scan {
 }
 
 /// Every process that holds the socket `inode`, by walking `/proc`. Milliseconds on a busy machine: only for answers
-/// that need it, see [`crate::ProofCache`].
+/// that need it, see [`crate::Peer`].
 ///
 /// # Errors
 /// [`CallerError::Io`] if `/proc` cannot be listed.
@@ -46,7 +46,7 @@ pub fn holders_of(inode: u64) -> Result<Scan, CallerError> {
         let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
-        match descriptor_of(pid, &wanted) {
+        match descriptor_of(pid, &wanted, usize::MAX) {
             Ok(None) => {}
             Ok(Some(descriptor)) => {
                 // Between the two looks the process may have ended; then it holds nothing any more.
@@ -104,7 +104,7 @@ pub(crate) fn still_holds(holder: &Holder, inode: u64) -> bool {
     let link = fs::read_link(format!("/proc/{}/fd/{descriptor}", holder.pid));
     // A shell has it under a second number while it redirects to it.
     let same_socket = link.is_ok_and(|link| link.as_os_str() == wanted.as_str())
-        || descriptor_of(holder.pid, &wanted).is_ok_and(|found| found.is_some());
+        || descriptor_of(holder.pid, &wanted, usize::MAX).is_ok_and(|found| found.is_some());
     same_socket
         && process(holder.pid).is_ok_and(|now| {
             now.start_time == holder.start_time
@@ -115,8 +115,13 @@ pub(crate) fn still_holds(holder: &Holder, inode: u64) -> bool {
         })
 }
 
-fn descriptor_of(pid: u32, wanted: &str) -> io::Result<Option<u32>> {
-    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
+/// The descriptor at which process `pid` has the socket `inode`, if it is among the first `most` it has.
+pub(crate) fn descriptor_among(pid: u32, inode: u64, most: usize) -> io::Result<Option<u32>> {
+    descriptor_of(pid, &format!("socket:[{inode}]"), most)
+}
+
+fn descriptor_of(pid: u32, wanted: &str, most: usize) -> io::Result<Option<u32>> {
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))?.take(most) {
         let entry = entry?;
         // A descriptor closed between the listing and the look is not held.
         if fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == wanted) {

@@ -1,18 +1,8 @@
+use crate::connect_record::Forks;
 use crate::holders::still_holds;
-use crate::{CallerError, Holder, SockDiag, TcpOwner, holders_of};
-use std::collections::HashMap;
+use crate::{CallerError, ConnectRecord, Holder, SockDiag, TcpOwner, holders_of};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How long a walk over all processes is believed for one socket. Within it, the holders known are looked at again
-/// each time; only a *new* foreign holder, handed the socket by an old one, could stay unnoticed, and only this long.
-const WALK_TRUSTED: Duration = Duration::from_secs(1);
-/// How long it is believed that the known holders are what they were. A request may wait that long in the socket's queue
-/// anyway: what its sender became since, and who reads the answer, nobody can know.
-const HOLDERS_TRUSTED: Duration = Duration::from_millis(20);
-/// Sockets remembered at most; beyond it the cache starts anew, which costs walks and nothing else.
-const SOCKETS_MAX: usize = 4096;
+use std::sync::Arc;
 
 /// Proof of who is behind a TCP connection: the creator's uid, and every holder has it.
 #[derive(Debug, Clone)]
@@ -21,6 +11,8 @@ pub struct Proof {
     pub owner: TcpOwner,
     /// Every process that holds the socket, never empty.
     pub holders: Vec<Holder>,
+    /// How often the holders had forked then, where that is counted.
+    forks: Option<(Arc<ConnectRecord>, Forks)>,
 }
 
 impl Proof {
@@ -42,14 +34,19 @@ impl Proof {
     }
 
     /// Whether the connection still leads to this very socket and each of its holders is still the same process, with
-    /// the same ids and program, and still holds it. For the end of a decision that read facts about the holders.
+    /// the same ids and program, still holds it, and, where forks are counted, has not forked. For the end of a decision that read facts about the holders.
     #[must_use]
     pub fn still_stands(&self, diag: &SockDiag, client: SocketAddr, server: SocketAddr) -> bool {
         let same_socket = diag
             .tcp_owner(client, server)
             .is_ok_and(|owner| owner == self.owner);
         let inode = u64::from(self.owner.inode);
-        same_socket && self.holders.iter().all(|holder| still_holds(holder, inode))
+        let same_holders = || self.holders.iter().all(|holder| still_holds(holder, inode));
+        let no_more = || {
+            let forks = self.forks.as_ref();
+            forks.is_none_or(|(record, forks)| record.unchanged(forks))
+        };
+        same_socket && same_holders() && no_more()
     }
 
     /// The one holder, when there is exactly one.
@@ -62,7 +59,7 @@ impl Proof {
     }
 }
 
-/// Proves who is behind a connection by finding everyone who holds its socket.
+/// Proves who is behind a connection by finding everyone who holds its socket: in a walk over all processes.
 ///
 /// Without `CAP_SYS_PTRACE` the processes of other users cannot be inspected. Then root is never proven, and another
 /// uid only if a holder is seen: a foreign holder could exist, but only because that uid handed its own socket away.
@@ -100,83 +97,47 @@ pub fn prove(diag: &SockDiag, client: SocketAddr, server: SocketAddr) -> Result<
     Ok(Proof {
         owner,
         holders: scan.holders,
+        forks: None,
     })
 }
 
-/// Namespace and cookie: one socket, for as long as the machine is up.
-type Socket = (u64, u64);
-
-/// Remembers proofs by socket cookie, so that a kept-alive connection does not cost a walk per request.
-#[derive(Debug, Default)]
-pub struct ProofCache {
-    proofs: Mutex<HashMap<Socket, Known>>,
+/// Proves the same by the connect record, without a walk; `None` if the record does not tell. At most `descriptors` of the
+/// connecting process are looked through.
+///
+/// # Errors
+/// [`CallerError::OtherConnector`], and what [`SockDiag::tcp_owner`] says.
+pub(crate) fn prove_by_record(
+    record: &Arc<ConnectRecord>,
+    diag: &SockDiag,
+    client: SocketAddr,
+    server: SocketAddr,
+    descriptors: usize,
+) -> Result<Option<Proof>, CallerError> {
+    let owner = diag.tcp_owner(client, server)?;
+    let Some((holder, forks)) = record.holder(&owner, descriptors)? else {
+        return Ok(None);
+    };
+    if diag.tcp_owner(client, server)? != owner {
+        return Err(CallerError::OtherSocket);
+    }
+    Ok(Some(Proof {
+        owner,
+        holders: vec![holder],
+        forks: Some((Arc::clone(record), forks)),
+    }))
 }
 
-#[derive(Debug)]
-struct Known {
-    walked: Instant,
-    /// When its holders were last looked at.
-    looked: Instant,
-    proof: Arc<Proof>,
-}
-
-impl ProofCache {
-    /// A proof known for this very socket, if it was walked for within the last second and each of its holders is still
-    /// the same process with the same ids and still holds it, or was within 20 milliseconds. The kernel is asked about
-    /// the socket every time.
-    #[must_use]
-    pub fn known(&self, diag: &SockDiag, client: SocketAddr, server: SocketAddr) -> Option<Arc<Proof>> {
-        let owner = diag.tcp_owner(client, server).ok()?;
-        let key = (diag.namespace(), owner.cookie);
-        let proof = {
-            let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = proofs
-                .get(&key)
-                .filter(|known| known.walked.elapsed() < WALK_TRUSTED)?;
-            let proof = Arc::clone(&known.proof);
-            if known.looked.elapsed() < HOLDERS_TRUSTED && proof.owner == owner {
-                return Some(proof);
-            }
-            proof
-        };
-        let looked = Instant::now();
-        if !proof.still_stands(diag, client, server) {
-            return None;
-        }
-        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = proofs
-            .get_mut(&key)
-            .filter(|known| Arc::ptr_eq(&known.proof, &proof))
-        {
-            known.looked = looked;
-        }
-        Some(proof)
-    }
-
-    /// [`prove`], remembered. It walks `/proc`: call it where blocking is allowed.
-    ///
-    /// # Errors
-    /// Those of [`prove`].
-    pub fn prove(
-        &self,
-        diag: &SockDiag,
-        client: SocketAddr,
-        server: SocketAddr,
-    ) -> Result<Arc<Proof>, CallerError> {
-        let started = Instant::now();
-        let proof = Arc::new(prove(diag, client, server)?);
-        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
-        if proofs.len() >= SOCKETS_MAX {
-            proofs.clear();
-        }
-        proofs.insert(
-            (diag.namespace(), proof.owner.cookie),
-            Known {
-                walked: started,
-                looked: started,
-                proof: Arc::clone(&proof),
-            },
-        );
-        Ok(proof)
-    }
+/// Proves by a walk, and has later looks notice forks of the holders where there is a record.
+///
+/// # Errors
+/// Those of [`prove`].
+pub(crate) fn prove_by_walk(
+    record: Option<&Arc<ConnectRecord>>,
+    diag: &SockDiag,
+    client: SocketAddr,
+    server: SocketAddr,
+) -> Result<Proof, CallerError> {
+    let mut proof = prove(diag, client, server)?;
+    proof.forks = record.map(|record| (Arc::clone(record), record.forks_of(&proof.holders)));
+    Ok(proof)
 }

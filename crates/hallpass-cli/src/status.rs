@@ -52,6 +52,12 @@ pub(crate) async fn run(options: &StatusArgs, printer: &Printer) -> Result<u8, C
             printer.data(&format!("{name:<10}{value}"));
         }
     }
+    let callers = if agent.connect_record {
+        "by the connect record"
+    } else {
+        "by looking through all processes"
+    };
+    printer.data(&format!("callers   {callers}"));
     if let Some(files) = &agent.files {
         let problem = files.problem.as_ref();
         let problem = problem.map_or(String::new(), |problem| format!(", WARNING: {problem}"));

@@ -1,5 +1,6 @@
 use crate::ImdsResponse;
 use hallpass_types::UnixSeconds;
+use std::fmt::Write as _;
 
 /// One set of credentials about to be shown. Borrowed: nothing here keeps a secret.
 #[derive(Clone, Copy)]
@@ -63,26 +64,43 @@ pub fn info_document(profile_arn: &str, profile_id: &str, updated: UnixSeconds) 
 
 /// Two spaces, `"key" : value`, absent values `null`, no final newline: the real service's own layout.
 pub(crate) fn document(fields: &[(&str, Option<&str>)]) -> String {
-    let lines: Vec<String> = fields
-        .iter()
-        .map(|(key, value)| match value {
-            Some(value) => format!("  \"{key}\" : {}", quote(value)),
-            None => format!("  \"{key}\" : null"),
-        })
-        .collect();
-    format!("{{\n{}\n}}", lines.join(",\n"))
+    let length = |(key, value): &(&str, Option<&str>)| key.len() + value.map_or(4, str::len) + 12;
+    let mut text = String::with_capacity(fields.iter().map(length).sum());
+    text.push('{');
+    for (index, (key, value)) in fields.iter().enumerate() {
+        text.push_str(if index == 0 { "\n  \"" } else { ",\n  \"" });
+        text.push_str(key);
+        text.push_str("\" : ");
+        match value {
+            Some(value) => quote_into(&mut text, value),
+            None => text.push_str("null"),
+        }
+    }
+    text.push_str("\n}");
+    text
 }
 
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            control if (control as u32) < 0x20 => quoted.push_str(&format!("\\u{:04x}", control as u32)),
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
+    quote_into(&mut quoted, text);
     quoted
+}
+
+fn quote_into(quoted: &mut String, text: &str) {
+    quoted.push('"');
+    let mut rest = text;
+    while let Some(at) = rest.find(|letter: char| letter < '\u{20}' || matches!(letter, '"' | '\\')) {
+        let (plain, from) = rest.split_at(at);
+        quoted.push_str(plain);
+        let mut letters = from.chars();
+        match letters.next() {
+            Some(letter @ ('"' | '\\')) => quoted.extend(['\\', letter]),
+            // Writing to a string cannot fail.
+            Some(control) => drop(write!(quoted, "\\u{:04x}", u32::from(control))),
+            None => {}
+        }
+        rest = letters.as_str();
+    }
+    quoted.push_str(rest);
+    quoted.push('"');
 }

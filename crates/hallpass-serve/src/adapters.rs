@@ -9,7 +9,7 @@ use hallpass_authority::{Authority, InstanceSessionError, InstanceSessionRequest
 use hallpass_fleet::{NewSession, SessionLog};
 use hallpass_session::Tag;
 use hallpass_types::{Clock, Entropy, UnixSeconds};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Sessions of one instance, from the authority in this process.
@@ -161,8 +161,9 @@ impl AgentAudit {
 
     fn to_record(&self, event: AgentEvent) -> Record {
         let mut detail = Map::new();
-        detail.insert("instance".to_owned(), json!(self.instance));
-        detail.insert("rule".to_owned(), json!(event.rule));
+        let text = |text: Option<String>| text.map_or(Value::Null, Value::String);
+        detail.insert("instance".to_owned(), Value::String(self.instance.clone()));
+        detail.insert("rule".to_owned(), text(event.rule));
         let door = match event.door {
             AuditDoor::MetadataV1 => "metadata, version 1",
             AuditDoor::MetadataV2 => "metadata, version 2",
@@ -171,12 +172,14 @@ impl AgentAudit {
             AuditDoor::File => "file",
             AuditDoor::Unit => "systemd credential",
         };
-        detail.insert("door".to_owned(), json!(door));
-        if let Some(caller) = &event.caller {
-            detail.insert("uid".to_owned(), json!(caller.uid));
-            detail.insert("user".to_owned(), json!(caller.user));
-            detail.insert("pid".to_owned(), json!(caller.pid));
-            detail.insert("exe".to_owned(), json!(caller.exe));
+        detail.insert("door".to_owned(), Value::String(door.to_owned()));
+        if let Some(caller) = event.caller {
+            detail.insert("uid".to_owned(), caller.uid.into());
+            detail.insert("user".to_owned(), text(caller.user));
+            detail.insert("pid".to_owned(), caller.pid.into());
+            // A path may hold any bytes; a record is text.
+            let exe = caller.exe.map(|exe| exe.to_string_lossy().into_owned());
+            detail.insert("exe".to_owned(), text(exe));
         }
         let (role, refused, made) = match event.outcome {
             EventOutcome::Issued {
@@ -188,7 +191,7 @@ impl AgentAudit {
                 let made = json!({ "accessKeyId": access_key_id, "expiration": expires_at.iso8601() });
                 (Some(role), None, made)
             }
-            EventOutcome::Refused { role, reason } => (role, Some(reason), serde_json::Value::Null),
+            EventOutcome::Refused { role, reason } => (role, Some(reason), Value::Null),
         };
         detail.insert(
             "decision".to_owned(),
@@ -332,3 +335,6 @@ impl SessionLog for MintAudit {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,26 +20,48 @@ impl UnixSeconds {
     /// (several SDKs refuse an offset).
     #[must_use]
     pub fn iso8601(self) -> String {
-        self.written("0000-00-00T00:00:00Z")
+        self.written(|text, at| {
+            date(text, at, "-");
+            text.push('T');
+            clock(text, at, ":");
+            text.push('Z');
+        })
     }
 
     /// `YYYYMMDDTHHMMSSZ`: the form of `X-Amz-Date`.
     #[must_use]
     pub fn amz_date(self) -> String {
-        self.written("00000000T000000Z")
+        self.written(|text, at| {
+            date(text, at, "");
+            text.push('T');
+            clock(text, at, "");
+            text.push('Z');
+        })
     }
 
     /// `YYYYMMDD`: the date of a credential scope.
     #[must_use]
     pub fn scope_date(self) -> String {
-        self.written("00000000")
+        self.written(|text, at| date(text, at, ""))
     }
 
     /// `Tue, 01 Jan 2030 00:00:00 GMT`: the form of HTTP's date headers.
     #[must_use]
     pub fn http_date(self) -> String {
-        let instant = self.instant().to_zoned(TimeZone::UTC);
-        instant.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        self.written(|text, at| {
+            let day = usize::try_from(at.weekday().to_sunday_zero_offset()).unwrap_or_default();
+            let month = usize::try_from(at.month() - 1).unwrap_or_default();
+            text.push_str(DAYS.get(day).unwrap_or(&""));
+            text.push_str(", ");
+            padded(text, at.day().into(), 2);
+            text.push(' ');
+            text.push_str(MONTHS.get(month).unwrap_or(&""));
+            text.push(' ');
+            padded(text, at.year(), 4);
+            text.push(' ');
+            clock(text, at, ":");
+            text.push_str(" GMT");
+        })
     }
 
     /// Reads `YYYYMMDDTHHMMSSZ`.
@@ -102,33 +124,46 @@ impl UnixSeconds {
         self.0.saturating_sub(earlier.0)
     }
 
-    fn instant(self) -> Timestamp {
-        Timestamp::from_second(self.0).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    /// Year, month, day, hour, minute and second in place of the zeros of `form`: every request writes several dates.
-    fn written(self, form: &str) -> String {
-        let at = TimeZone::UTC.to_datetime(self.instant());
-        let number = |value: i8| value.unsigned_abs();
-        // Before the year 0 nothing of ours happened.
-        let year = at.year().unsigned_abs();
-        let [century, of_century] = [year / 100, year % 100].map(|half| u8::try_from(half).unwrap_or(0));
-        let parts = [
-            century,
-            of_century,
-            number(at.month()),
-            number(at.day()),
-            number(at.hour()),
-            number(at.minute()),
-            number(at.second()),
-        ];
-        let mut digits = parts.into_iter().flat_map(|part| [part / 10, part % 10]);
-        let mut text = String::with_capacity(form.len());
-        text.extend(form.chars().map(|sign| match sign {
-            '0' => char::from(b'0' + digits.next().unwrap_or(0)),
-            other => other,
-        }));
+    /// Written by hand: there are several in each answer of the metadata service and in each record, and a pattern is
+    /// read anew each time.
+    fn written(self, write: impl FnOnce(&mut String, DateTime)) -> String {
+        let instant = Timestamp::from_second(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut text = String::with_capacity(29);
+        write(&mut text, TimeZone::UTC.to_datetime(instant));
         text
+    }
+}
+
+const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+fn date(text: &mut String, at: DateTime, between: &str) {
+    padded(text, at.year(), 4);
+    text.push_str(between);
+    padded(text, at.month().into(), 2);
+    text.push_str(between);
+    padded(text, at.day().into(), 2);
+}
+
+fn clock(text: &mut String, at: DateTime, between: &str) {
+    padded(text, at.hour().into(), 2);
+    text.push_str(between);
+    padded(text, at.minute().into(), 2);
+    text.push_str(between);
+    padded(text, at.second().into(), 2);
+}
+
+/// A number with zeroes in front up to `width` digits; a year before 0 has a hyphen and as many.
+fn padded(text: &mut String, number: i16, width: u32) {
+    if number < 0 {
+        text.push('-');
+    }
+    let number = number.unsigned_abs();
+    for place in (0..width).rev() {
+        let digit = number / 10_u16.pow(place) % 10;
+        text.push(char::from_digit(digit.into(), 10).unwrap_or('0'));
     }
 }
 
@@ -164,6 +199,26 @@ mod tests {
             UnixSeconds::from_http_date("Sun, 30 Aug 2015 12:36:00 GMT"),
             Ok(instant)
         );
+    }
+
+    #[test]
+    fn every_instant_is_written_as_its_pattern_has_it() {
+        // Some years apart, from the year 0 on.
+        let mut second = -62_167_219_200_i64;
+        while second < 253_402_207_200 {
+            let zoned = Timestamp::from_second(second).unwrap().to_zoned(TimeZone::UTC);
+            let instant = UnixSeconds(second);
+            for (written, pattern) in [
+                (instant.iso8601(), "%Y-%m-%dT%H:%M:%SZ"),
+                (instant.amz_date(), "%Y%m%dT%H%M%SZ"),
+                (instant.scope_date(), "%Y%m%d"),
+                (instant.http_date(), "%a, %d %b %Y %H:%M:%S GMT"),
+            ] {
+                assert_eq!(written, zoned.strftime(pattern).to_string());
+            }
+            second += 100_000_007;
+        }
+        assert_eq!(UnixSeconds(i64::MAX).iso8601(), "1970-01-01T00:00:00Z");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use super::{answer, error, privileged};
 use crate::Agent;
-use crate::callers::{Identified, TcpEnds};
+use crate::callers::Identified;
 use crate::connection::Incoming;
 use hallpass_caller::{Caller, CallerError, SockDiag};
 use hallpass_imds::ImdsResponse;
@@ -79,12 +79,7 @@ async fn of_connection(agent: &Arc<Agent>, ends: &str, asker: &Caller) -> Result
         ));
     };
     let diag = SockDiag::open().map_err(|error| (503, error.to_string()))?;
-    let ends = TcpEnds {
-        diag: Arc::new(diag),
-        peer: caller,
-        local: server,
-        original: None,
-    };
+    let ends = agent.callers.ends(Arc::new(diag), caller, server);
     let ends = agent.callers.located(ends).await;
     match agent.callers.proven(&ends).await {
         // To others than root, a stranger's connection and none are the same.
@@ -92,6 +87,6 @@ async fn of_connection(agent: &Arc<Agent>, ends: &str, asker: &Caller) -> Result
             tracing::debug!(%error, "no connection of the asker's own");
             Err((403, "only root may ask about another user's process".to_owned()))
         }
-        subject => found(subject, asker),
+        subject => found(subject.map(|who| Identified::clone(&who)), asker),
     }
 }

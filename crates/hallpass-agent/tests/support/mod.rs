@@ -140,6 +140,10 @@ pub async fn world_at(rules: RulesSource, v1_allowed: bool, address: SocketAddr)
         Arc::new(SystemEntropy),
     );
     config.bound = vec![address.ip()];
+    // See `with_record.rs`.
+    if module_path!().starts_with("with_record::") && root() {
+        config.connect_record = Some(Arc::new(ConnectRecord::begin().unwrap()));
+    }
     let agent = Agent::new(config).unwrap();
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();

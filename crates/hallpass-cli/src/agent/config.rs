@@ -25,6 +25,8 @@ pub(crate) struct AgentFile {
     pub(crate) when_full: WhenFull,
     #[serde(default)]
     pub(crate) listen: ListenConfig,
+    #[serde(default)]
+    pub(crate) callers: CallersConfig,
     /// The way to a gateway of ours, with this machine's certificate.
     pub(crate) door: Option<DoorConfig>,
     /// Servers of ours as the source, in place of `[machine]`, `[source]` and `[[role]]`.
@@ -82,6 +84,26 @@ pub(crate) struct ListenConfig {
     pub(crate) health: Option<SocketAddr>,
     /// How often a process of nobody is sent to try, in seconds; absent: 60.
     pub(crate) self_test_seconds: Option<std::num::NonZeroU32>,
+}
+
+/// How callers are found.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallersConfig {
+    /// Whether the kernel writes down who connects, so that all processes need not be looked through.
+    #[serde(default)]
+    pub(crate) connect_record: Recording,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Recording {
+    /// Where it can be had.
+    #[default]
+    Auto,
+    /// Or the agent does not start.
+    Require,
+    Off,
 }
 
 /// A local door.

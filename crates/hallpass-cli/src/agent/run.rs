@@ -1,6 +1,6 @@
 //! `hallpass agent run`: the agent of one machine, with AWS itself or a fleet of ours behind it.
 
-use crate::agent::config::{AgentFile, DoorConfig, FleetConfig};
+use crate::agent::config::{AgentFile, DoorConfig, FleetConfig, Recording};
 use crate::agent::passed::Passed;
 use crate::agent::self_test;
 use crate::auditing::{Auditing, open_log};
@@ -14,8 +14,8 @@ use crate::signals::Signals;
 use hallpass_agent::link_local::{ECS_V4, LoopbackAddress, POD_IDENTITY_V4, POD_IDENTITY_V6, can_have};
 use hallpass_agent::redirect::Redirect;
 use hallpass_agent::{
-    Agent, AgentConfig, CredentialSource, MountedFiles, RulesFile, RulesSource, Shutdown, ShutdownTrigger,
-    SystemClock, SystemEntropy,
+    Agent, AgentConfig, ConnectRecord, CredentialSource, MountedFiles, RulesFile, RulesSource, Shutdown,
+    ShutdownTrigger, SystemClock, SystemEntropy,
 };
 use hallpass_cloud::CloudSource;
 use hallpass_fleet::{FleetSource, FleetSourceConfig, NodeFiles};
@@ -94,6 +94,7 @@ impl Running {
         let agent = Agent::new(AgentConfig {
             bound,
             machine_rules: file.fleet.as_ref().is_some_and(|fleet| fleet.rules_from_tags),
+            connect_record: connect_record(file.callers.connect_record)?,
             key: Some(boot_key(&file.run_dir, &*entropy)?),
             ..AgentConfig::new(
                 RulesSource::File(Arc::clone(&rules)),
@@ -363,6 +364,24 @@ impl Running {
             let _ = std::fs::remove_file(&self.ready.agent_socket);
         }
         let _ = std::fs::remove_file(&self.ready_path);
+    }
+}
+
+/// The kernel's record of who connects, if it is wanted and can be had.
+fn connect_record(wanted: Recording) -> Result<Option<Arc<ConnectRecord>>, CliError> {
+    if wanted == Recording::Off {
+        return Ok(None);
+    }
+    match ConnectRecord::begin() {
+        Ok(record) => Ok(Some(Arc::new(record))),
+        Err(error) if wanted == Recording::Require => {
+            let hint = "it takes Linux 5.8 and CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON; `auto` in [callers] goes without";
+            Err(CliError::failed(format!("there is no connect record: {error}")).hint(hint))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no connect record: all processes are looked through for each new connection");
+            Ok(None)
+        }
     }
 }
 
