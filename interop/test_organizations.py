@@ -115,6 +115,34 @@ def test_accounts_are_apart_until_both_sides_let_in(company):
     assert code(bob.assume_role, **ask) == "InvalidClientTokenId"
 
 
+def test_a_role_trusts_an_organization_or_a_unit_of_it(company):
+    inside, outside = company.account("inside"), company.account("beside")
+    unit = company.org.create_organizational_unit(ParentId=company.root, Name="trusted")["OrganizationalUnit"]["Id"]
+    company.org.move_account(AccountId=inside, SourceParentId=company.root, DestinationParentId=unit)
+    whole = company.org.describe_organization()["Organization"]["Id"]
+    home = company.client("iam")
+
+    def asks(role, account):
+        arn = home.get_role(RoleName=role)["Role"]["Arn"]
+        try:
+            company.client("sts", company.enter(account)).assume_role(RoleArn=arn, RoleSessionName="visit")
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return "yes"
+
+    for role, condition in {"for-all": {"StringEquals": {"aws:PrincipalOrgID": whole}},
+                            "for-unit": {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": f"{whole}/{company.root}/{unit}/*"}},
+                            "for-others": {"StringEquals": {"aws:PrincipalOrgID": "o-0000000000"}}}.items():
+        home.create_role(RoleName=role, AssumeRolePolicyDocument=policy(
+            {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole", "Condition": condition}))
+    assert (asks("for-all", inside), asks("for-all", outside)) == ("yes", "yes")
+    assert (asks("for-unit", inside), asks("for-unit", outside)) == ("yes", "AccessDenied")
+    assert asks("for-others", inside) == "AccessDenied"
+    # Where it is now, not where it was.
+    company.org.move_account(AccountId=inside, SourceParentId=unit, DestinationParentId=company.root)
+    assert asks("for-unit", inside) == "AccessDenied"
+
+
 def test_a_service_control_policy_holds_for_everyone_below_it_and_at_once(company):
     account = company.account("lab")
     unit = company.org.create_organizational_unit(ParentId=company.root, Name="labs")["OrganizationalUnit"]["Id"]

@@ -88,6 +88,25 @@ pub struct PolicyBundle {
     /// Service control policies of the account, a group for each level of its organization, the root's first; `None`
     /// where nothing limits the account.
     pub service_control: Option<Arc<Vec<PolicyGroup>>>,
+    /// Where the caller's account is in its organization; `None`: in none.
+    pub organization: Option<Arc<OrganizationPlace>>,
+}
+
+/// An account's place in an organization, as condition keys tell it (IAM User Guide, "AWS global condition context keys").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizationPlace {
+    /// `o-…`: `aws:PrincipalOrgID`.
+    pub id: String,
+    /// `o-…/r-…/ou-…/`, through every unit above the account: `aws:PrincipalOrgPaths`.
+    pub path: String,
+}
+
+impl OrganizationPlace {
+    /// Sets what it tells of a caller.
+    pub fn fill(&self, context: &mut Context) {
+        context.set("aws:PrincipalOrgID", &self.id);
+        context.set_many("aws:PrincipalOrgPaths", [self.path.as_str()]);
+    }
 }
 
 impl PolicyBundle {
@@ -194,7 +213,7 @@ pub fn authorize_on(
 ) -> Result<Permit, Box<Denied>> {
     let mut decisions = Vec::with_capacity(actions.len());
     for action in &actions {
-        let context = context_for(action, base);
+        let context = context_for(action, base, bundle);
         let request = request_for(caller, action, &context);
         let resource = on_resource(action);
         let policies = PolicySet {
@@ -250,7 +269,7 @@ pub fn authorize_assume(
 ) -> Result<Permit, Box<Denied>> {
     let mut decisions = Vec::with_capacity(actions.len());
     for action in &actions {
-        let context = context_for(action, base);
+        let context = context_for(action, base, bundle);
         let request = request_for(caller, action, &context);
         let decision = match trust {
             Some(trust) => hallpass_policy::evaluate_trust(&request, trust, &bundle.as_set()),
@@ -283,8 +302,11 @@ pub fn authorize_assume(
     })
 }
 
-fn context_for(action: &ActionOn, base: &Context) -> Context {
+fn context_for(action: &ActionOn, base: &Context, bundle: &PolicyBundle) -> Context {
     let mut context = base.clone();
+    if let Some(place) = &bundle.organization {
+        place.fill(&mut context);
+    }
     for (key, values) in &action.context {
         match values.as_slice() {
             [single] => context.set(key, single),

@@ -492,6 +492,7 @@ impl Authority {
         };
         let (mut bundle, tags) = self.sessions.bundle(account, caller);
         bundle.service_control = state.tree.levels(caller.account);
+        bundle.organization = state.tree.place(caller.account);
         (bundle, tags)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::entity::{ControlPolicy, Membership, Organization, Unit};
 use crate::managed::deny_all;
+use hallpass_access::OrganizationPlace;
 use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
 use hallpass_types::AccountId;
 use std::collections::{BTreeMap, HashMap};
@@ -18,6 +19,8 @@ pub(crate) struct Tree {
     pub(crate) members: BTreeMap<AccountId, Membership>,
     /// What limits each member, a group for each level from the root down to the account.
     levels: HashMap<AccountId, Arc<Vec<PolicyGroup>>>,
+    /// Where each member is.
+    places: HashMap<AccountId, Arc<OrganizationPlace>>,
     /// Something changed since they were made.
     is_unsettled: bool,
 }
@@ -102,6 +105,25 @@ impl Tree {
             })
             .collect();
         self.levels = levels;
+        self.places = self
+            .organization
+            .as_ref()
+            .map_or_else(HashMap::new, |organization| {
+                let place = |account: &AccountId| {
+                    // Without the account itself, and with a slash at the end, as AWS has it.
+                    let mut above = self.path(*account);
+                    above.pop();
+                    let path = format!("{}/{}/", organization.id, above.join("/"));
+                    let id = organization.id.clone();
+                    (*account, Arc::new(OrganizationPlace { id, path }))
+                };
+                self.members.keys().map(place).collect()
+            });
+    }
+
+    /// Where an account is; `None`: in no organization.
+    pub(crate) fn place(&self, account: AccountId) -> Option<Arc<OrganizationPlace>> {
+        self.places.get(&account).cloned()
     }
 
     /// The service control policies above an account; `None`: nothing limits it.

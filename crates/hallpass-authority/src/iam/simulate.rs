@@ -82,6 +82,9 @@ pub(crate) fn principal(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut context = Context::new();
     let principal = caller(ctx)?.unwrap_or(source.principal);
     principal.fill(&mut context);
+    if let Some(place) = ctx.state.tree.place(ctx.account.id()) {
+        place.fill(&mut context);
+    }
     for tag in &source.permissions.tags {
         context.set(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
     }
