@@ -338,17 +338,13 @@ impl FrontDoor {
         hallpass_session::random_hex(&*self.parts.entropy, 16).to_ascii_uppercase()
     }
 
+    /// As a UUID is written.
     fn event_id(&self) -> String {
-        let hex = hallpass_session::random_hex(&*self.parts.entropy, 32);
-        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-        format!(
-            "{}-{}-{}-{}-{}",
-            part(0, 8),
-            part(8, 12),
-            part(12, 16),
-            part(16, 20),
-            part(20, 32)
-        )
+        let mut id = hallpass_session::random_hex(&*self.parts.entropy, 32);
+        for place in [20, 16, 12, 8] {
+            id.insert(place, '-');
+        }
+        id
     }
 }
 

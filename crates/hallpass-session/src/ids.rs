@@ -60,12 +60,17 @@ pub fn instance_id(entropy: &dyn Entropy) -> String {
 /// `digits` random hexadecimal digits.
 #[must_use]
 pub fn random_hex(entropy: &dyn Entropy, digits: usize) -> String {
-    let mut random = vec![0u8; digits];
+    let mut random = vec![0u8; digits.div_ceil(2)];
     entropy.fill(&mut random);
-    random
-        .iter()
-        .map(|byte| char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'))
-        .collect()
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    let mut text = String::with_capacity(random.len() * 2);
+    text.extend(
+        random
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]),
+    );
+    text.truncate(digits);
+    text
 }
 
 /// A secret access key: forty characters of base 64, 240 bits.
