@@ -1,7 +1,7 @@
 //! What becomes known of a request on its way, and the one CloudTrail record made of it at the end.
 
 use crate::limits::Running;
-use hallpass_access::{Caller, CallerKind, WebIdentity};
+use hallpass_access::{Caller, CallerKind, SamlIdentity, WebIdentity};
 use hallpass_audit::{EventKind, Identity, Record, SessionContext};
 use hallpass_gateway::Facts;
 use hallpass_gateway::{Connection, Refusal};
@@ -126,6 +126,24 @@ impl Entry {
         self.parameters = parameters_of(params.iter());
     }
 
+    /// What the parameters of a call with an assertion do not say by themselves, as CloudTrail has it.
+    pub(crate) fn note_assertion(&mut self, identity: &SamlIdentity) {
+        let Value::Object(parameters) = &mut self.parameters else {
+            return;
+        };
+        parameters.insert("sAMLAssertionID".to_owned(), json!(identity.assertion_id));
+        parameters.insert("roleSessionName".to_owned(), json!(identity.session_name));
+        if !identity.tags.is_empty() {
+            let tags = identity.tags.iter();
+            let tags: Map<String, Value> = tags.map(|tag| (tag.key.clone(), json!(tag.value))).collect();
+            parameters.insert("principalTags".to_owned(), Value::Object(tags));
+            parameters.insert(
+                "transitiveTagKeys".to_owned(),
+                json!(identity.transitive_tag_keys),
+            );
+        }
+    }
+
     /// What is known of an S3 request, as far as it got.
     pub(crate) fn note_s3(&mut self, facts: &Facts) {
         if let Some(operation) = facts.operation {
@@ -214,6 +232,7 @@ pub(crate) fn identity_of(caller: &Caller) -> Identity {
         CallerKind::Role { .. } => "AssumedRole",
         CallerKind::FederatedUser { .. } => "FederatedUser",
         CallerKind::WebIdentity(identity) => return web_identity_of(identity),
+        CallerKind::Saml(identity) => return saml_identity_of(identity),
         CallerKind::Service => "AWSService",
         // As CloudTrail has it: an account that nobody is in.
         CallerKind::Anonymous => "AWSAccount",
@@ -265,6 +284,17 @@ fn web_identity_of(identity: &WebIdentity) -> Identity {
         )),
         user_name: Some(identity.subject.clone()),
         identity_provider: Some(identity.provider_arn.clone()),
+        ..Identity::default()
+    }
+}
+
+/// As CloudTrail has it: the provider is told by the hash that tells its subjects apart.
+fn saml_identity_of(identity: &SamlIdentity) -> Identity {
+    Identity {
+        kind: "SAMLUser".to_owned(),
+        principal_id: Some(format!("{}:{}", identity.name_qualifier, identity.subject)),
+        user_name: Some(identity.subject.clone()),
+        identity_provider: Some(identity.name_qualifier.clone()),
         ..Identity::default()
     }
 }
