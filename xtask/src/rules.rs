@@ -10,6 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hallpass-types", &[]),
     ("hallpass-secret", &[]),
     ("hallpass-wire", &["types"]),
+    ("hallpass-saml", &["types"]),
     ("hallpass-sigv4", &["types", "secret"]),
     ("hallpass-policy", &["types"]),
     ("hallpass-reference", &[]),
@@ -47,7 +48,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hallpass-cloud", &["types", "secret", "credentials", "agent"]),
     (
         "hallpass-authority",
-        &["types", "secret", "wire", "session", "policy", "access", "store"],
+        &[
+            "types", "secret", "wire", "saml", "session", "policy", "access", "store",
+        ],
     ),
     (
         "hallpass-fleet",
@@ -92,6 +95,7 @@ const PURE: &[&str] = &[
     "hallpass-types",
     "hallpass-secret",
     "hallpass-wire",
+    "hallpass-saml",
     "hallpass-sigv4",
     "hallpass-policy",
     "hallpass-reference",

@@ -1,4 +1,4 @@
-use crate::WebIdentity;
+use crate::{SamlIdentity, WebIdentity};
 use hallpass_policy::{Context, PrincipalInfo};
 use hallpass_session::SessionClaims;
 use hallpass_types::{AccessKeyId, AccountId, UnixSeconds};
@@ -26,6 +26,8 @@ pub enum CallerKind {
     },
     /// The bearer of an OpenID Connect provider's token, who signs nothing and may call one action.
     WebIdentity(Box<WebIdentity>),
+    /// The bearer of a SAML provider's assertion, who signs nothing and may call one action.
+    Saml(Box<SamlIdentity>),
     /// A service acting for the system itself (the agent asking for an instance's session).
     Service,
     /// Nobody signed. Only a resource's own policy can let such a request in.
@@ -88,6 +90,12 @@ impl Caller {
                 context.set("aws:FederatedProvider", &identity.provider_arn);
                 context.set(&format!("{}:aud", identity.key_prefix), &identity.audience);
                 context.set(&format!("{}:sub", identity.key_prefix), &identity.subject);
+            }
+            if let Some(identity) = &session.saml {
+                context.set("aws:FederatedProvider", &identity.provider_arn);
+                context.set("saml:sub", &identity.subject);
+                context.set("saml:sub_type", &identity.subject_type);
+                context.set("saml:namequalifier", &identity.name_qualifier);
             }
             if let Some(identity) = &session.source_identity {
                 context.set("aws:SourceIdentity", identity);

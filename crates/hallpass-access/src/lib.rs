@@ -6,11 +6,13 @@
 mod caller;
 mod candidate;
 mod explanation;
+mod saml;
 mod web_identity;
 
 pub use caller::{Caller, CallerKind};
 pub use candidate::{AuthenticationError, Candidate};
 pub use explanation::{decision_name, explanation};
+pub use saml::SamlIdentity;
 pub use web_identity::WebIdentity;
 
 use hallpass_policy::{

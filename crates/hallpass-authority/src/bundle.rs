@@ -54,7 +54,10 @@ impl SessionPolicies {
                     &user.user.permissions
                 }),
             },
-            CallerKind::Service | CallerKind::Anonymous | CallerKind::WebIdentity(_) => None,
+            CallerKind::Service
+            | CallerKind::Anonymous
+            | CallerKind::WebIdentity(_)
+            | CallerKind::Saml(_) => None,
             CallerKind::User { name } => account.user(name).map(|user| {
                 let permissions = &user.user.permissions;
                 bundle.identity = account.user_policies(user).clone();

@@ -1,6 +1,8 @@
-//! Who an identity provider says somebody is: tokens of OpenID Connect providers, verified with the providers' keys.
+//! Who an identity provider says somebody is: tokens of OpenID Connect providers and assertions of SAML providers, verified
+//! with the providers' keys.
 
 mod keys;
+mod saml;
 mod token;
 
 pub use keys::{IdentityKeys, IdentityKeysError};

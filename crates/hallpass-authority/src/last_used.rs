@@ -183,6 +183,7 @@ impl Authority {
             CallerKind::Root
             | CallerKind::FederatedUser { .. }
             | CallerKind::WebIdentity(_)
+            | CallerKind::Saml(_)
             | CallerKind::Service
             | CallerKind::Anonymous => {}
         }

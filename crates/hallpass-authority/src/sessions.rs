@@ -404,6 +404,7 @@ pub(crate) fn new_claims(
         transitive_tag_keys: vec![],
         instance: None,
         web_identity: None,
+        saml: None,
         binding: None,
     }
 }

@@ -2,10 +2,12 @@
 
 mod assume_role;
 mod decode;
+mod federated;
 mod federation_token;
+mod saml;
 mod session_token;
 mod shaping;
-pub(crate) mod web_identity;
+mod web_identity;
 
 use crate::ApiError;
 use crate::account::CompiledRole;
@@ -51,6 +53,12 @@ pub(crate) const ACTIONS: &[Action] = &[
         name: "AssumeRoleWithWebIdentity",
         requirement: web_identity::requirement,
         run: web_identity::run,
+    },
+    Action {
+        service: Service::Sts,
+        name: "AssumeRoleWithSAML",
+        requirement: saml::requirement,
+        run: saml::run,
     },
     Action {
         service: Service::Sts,

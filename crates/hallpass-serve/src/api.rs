@@ -91,7 +91,7 @@ pub(crate) struct ApiEnv<'a> {
     pub(crate) region: &'a str,
 }
 
-/// Who calls, and the signature that proves it; none for the bearer of a verified token.
+/// Who calls, and the signature that proves it; none for the bearer of a verified token or assertion.
 #[derive(Clone, Copy)]
 pub(crate) struct Asker<'a> {
     pub(crate) caller: &'a Arc<Caller>,
@@ -204,12 +204,15 @@ fn not_allowed(denied: Box<Denied>, encoded: Option<String>) -> Refusal {
     refusal
 }
 
-/// Of the bearer of a token AWS says no more than that it may not.
+/// To the bearer of a token or an assertion AWS says no more than that it may not.
 fn not_assumed(caller: &Caller, denied: Box<Denied>) -> Refusal {
     let mut refusal = Refusal::from(denied);
-    if matches!(caller.kind, CallerKind::WebIdentity(_)) {
-        refusal.message = "Not authorized to perform sts:AssumeRoleWithWebIdentity".to_owned();
-    }
+    let action = match caller.kind {
+        CallerKind::WebIdentity(_) => "AssumeRoleWithWebIdentity",
+        CallerKind::Saml(_) => "AssumeRoleWithSAML",
+        _ => return refusal,
+    };
+    refusal.message = format!("Not authorized to perform sts:{action}");
     refusal
 }
 

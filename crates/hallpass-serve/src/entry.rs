@@ -1,14 +1,17 @@
 //! What becomes known of a request on its way, and the one CloudTrail record made of it at the end.
 
+mod identity;
+
 use crate::limits::Running;
-use hallpass_access::{Caller, CallerKind, WebIdentity};
-use hallpass_audit::{EventKind, Identity, Record, SessionContext};
+use hallpass_access::{Caller, SamlIdentity};
+use hallpass_audit::{EventKind, Identity, Record};
 use hallpass_gateway::Facts;
 use hallpass_gateway::{Connection, Refusal};
 use hallpass_types::UnixSeconds;
 use hallpass_upstream::Body;
 use hallpass_wire::QueryParams;
 use http_body::Body as _;
+use identity::identity_of;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,6 +129,24 @@ impl Entry {
         self.parameters = parameters_of(params.iter());
     }
 
+    /// What the parameters of a call with an assertion do not say by themselves, as CloudTrail has it.
+    pub(crate) fn note_assertion(&mut self, identity: &SamlIdentity) {
+        let Value::Object(parameters) = &mut self.parameters else {
+            return;
+        };
+        parameters.insert("sAMLAssertionID".to_owned(), json!(identity.assertion_id));
+        parameters.insert("roleSessionName".to_owned(), json!(identity.session_name));
+        if !identity.tags.is_empty() {
+            let tags = identity.tags.iter();
+            let tags: Map<String, Value> = tags.map(|tag| (tag.key.clone(), json!(tag.value))).collect();
+            parameters.insert("principalTags".to_owned(), Value::Object(tags));
+            parameters.insert(
+                "transitiveTagKeys".to_owned(),
+                json!(identity.transitive_tag_keys),
+            );
+        }
+    }
+
     /// What is known of an S3 request, as far as it got.
     pub(crate) fn note_s3(&mut self, facts: &Facts) {
         if let Some(operation) = facts.operation {
@@ -204,68 +225,6 @@ impl Entry {
             bytes: self.bytes,
             detail: self.detail,
         }
-    }
-}
-
-pub(crate) fn identity_of(caller: &Caller) -> Identity {
-    let kind = match &caller.kind {
-        CallerKind::Root => "Root",
-        CallerKind::User { .. } => "IAMUser",
-        CallerKind::Role { .. } => "AssumedRole",
-        CallerKind::FederatedUser { .. } => "FederatedUser",
-        CallerKind::WebIdentity(identity) => return web_identity_of(identity),
-        CallerKind::Service => "AWSService",
-        // As CloudTrail has it: an account that nobody is in.
-        CallerKind::Anonymous => "AWSAccount",
-    };
-    let user_name = match &caller.kind {
-        CallerKind::User { name } => Some(name.clone()),
-        _ => None,
-    };
-    let session_context = caller.session.as_ref().map(|session| {
-        let issuer = match &caller.kind {
-            CallerKind::Role { name } => json!({
-                "type": "Role",
-                "principalId": caller.principal.unique_id,
-                "arn": caller.principal.role_arn,
-                "accountId": caller.account.as_str(),
-                "userName": name,
-            }),
-            _ => Value::Object(Map::new()),
-        };
-        SessionContext {
-            session_issuer: issuer,
-            attributes: json!({
-                "creationDate": session.issued_at.iso8601(),
-                "mfaAuthenticated": session.mfa_at.is_some().to_string(),
-            }),
-            source_identity: session.source_identity.clone(),
-        }
-    });
-    Identity {
-        kind: kind.to_owned(),
-        principal_id: Some(caller.user_id.clone()),
-        arn: Some(caller.principal.arn.clone()),
-        account_id: Some(caller.account.to_string()),
-        access_key_id: caller.access_key_id.as_ref().map(ToString::to_string),
-        user_name,
-        identity_provider: None,
-        invoked_by: None,
-        session_context,
-    }
-}
-
-/// As CloudTrail has it: who the provider says it is, and no account.
-fn web_identity_of(identity: &WebIdentity) -> Identity {
-    Identity {
-        kind: "WebIdentityUser".to_owned(),
-        principal_id: Some(format!(
-            "{}:{}:{}",
-            identity.provider_arn, identity.audience, identity.subject
-        )),
-        user_name: Some(identity.subject.clone()),
-        identity_provider: Some(identity.provider_arn.clone()),
-        ..Identity::default()
     }
 }
 

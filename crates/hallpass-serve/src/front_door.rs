@@ -1,6 +1,7 @@
 //! The front door: authenticate → authorize → dispatch → record. Every API request comes through
 //! [`FrontDoor::answer`], and every answer leaves through it with its record written.
 
+mod bearer;
 mod json_call;
 mod keys;
 mod organizations;
@@ -8,7 +9,6 @@ mod own_page;
 mod paths;
 mod reading;
 mod trail;
-mod web_identity;
 
 pub use keys::{Freshness, Keys, Policies};
 

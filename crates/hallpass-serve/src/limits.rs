@@ -55,6 +55,7 @@ impl Limits {
             CallerKind::FederatedUser { user: Some(name) } => format!("user {} {name}", caller.account),
             CallerKind::FederatedUser { user: None } => format!("account {}", caller.account),
             CallerKind::WebIdentity(identity) => format!("web identity {}", identity.provider_arn),
+            CallerKind::Saml(identity) => format!("saml {}", identity.provider_arn),
             CallerKind::Anonymous => "anonymous".to_owned(),
         };
         let mut running = Running::default();

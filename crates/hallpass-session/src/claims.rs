@@ -74,6 +74,19 @@ pub struct WebIdentityRef {
     pub subject: String,
 }
 
+/// The assertion of a SAML provider that a session was got with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SamlRef {
+    /// The provider's ARN (`aws:FederatedProvider`).
+    pub provider_arn: String,
+    /// The assertion's subject (`saml:sub`).
+    pub subject: String,
+    /// What sort of name that is (`saml:sub_type`).
+    pub subject_type: String,
+    /// Tells subjects of different providers apart (`saml:namequalifier`).
+    pub name_qualifier: String,
+}
+
 /// Everything a session token says. Its `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionClaims {
@@ -123,6 +136,9 @@ pub struct SessionClaims {
     /// the provider's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_identity: Option<WebIdentityRef>,
+    /// The assertion of a SAML provider it was got with, if any; not inherited either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saml: Option<SamlRef>,
     /// Where it may be used from; inherited by chained sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,

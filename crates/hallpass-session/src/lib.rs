@@ -13,7 +13,7 @@ mod keys;
 mod token;
 
 pub use binding::{Binding, BindingMode, BindingRefused, Network, NetworkError};
-pub use claims::{InstanceRef, SessionClaims, SessionPrincipal, Tag, WebIdentityRef};
+pub use claims::{InstanceRef, SamlRef, SessionClaims, SessionPrincipal, Tag, WebIdentityRef};
 pub use ids::{
     IdKind, instance_id, random_base32, random_hex, secret_access_key, session_access_key, unique_id,
     user_access_key,

@@ -25,7 +25,8 @@ pub(super) fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidIdentityToken", 400, message)
 }
 
-fn rejected(message: impl Into<String>) -> ApiError {
+/// `IDPRejectedClaim`.
+pub(super) fn rejected(message: impl Into<String>) -> ApiError {
     ApiError::new("IDPRejectedClaim", 403, message)
 }
 

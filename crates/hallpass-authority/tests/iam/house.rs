@@ -86,6 +86,7 @@ impl House {
             | "AssumeRole"
             | "GetSessionToken"
             | "AssumeRoleWithWebIdentity"
+            | "AssumeRoleWithSAML"
             | "GetFederationToken"
             | "DecodeAuthorizationMessage" => Service::Sts,
             _ => Service::Iam,

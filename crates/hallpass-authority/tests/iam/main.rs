@@ -11,4 +11,5 @@ mod groups;
 mod house;
 mod mfa;
 mod reports;
+mod saml;
 mod users;

@@ -1,7 +1,7 @@
 //! The ways a request takes that is not a plain request to S3: older signatures, browsers' forms, calls.
 
 use super::reading::{api_dialect, guessed_dialect, is_stream_of_events};
-use super::{Arrived, FrontDoor, web_identity};
+use super::{Arrived, FrontDoor, bearer as bearers};
 use crate::api::{self, ApiEnv, Asker};
 use crate::entry::Entry;
 use crate::render::Dialect;
@@ -195,7 +195,7 @@ impl FrontDoor {
             verified: Some(authenticated.verified()),
         };
         let bearer;
-        if web_identity::is_asked(service, &params) {
+        if bearers::is_asked(service, &params) {
             // A signature changes nothing: who asks is whom the token names.
             bearer = self.bearer(&params, now, entry).await?;
             asker = Asker {

@@ -55,6 +55,7 @@ fn claims(entropy: &Seeded) -> SessionClaims {
         transitive_tag_keys: vec![],
         instance: None,
         web_identity: None,
+        saml: None,
         binding: None,
     }
 }

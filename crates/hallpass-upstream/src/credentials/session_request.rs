@@ -108,6 +108,7 @@ fn names(caller: &Caller) -> (String, String) {
             (format!("{account}:federated-user/{name}"), name.to_owned())
         }
         CallerKind::WebIdentity(identity) => (format!("{account}:web-identity"), identity.subject.clone()),
+        CallerKind::Saml(identity) => (format!("{account}:saml"), identity.subject.clone()),
         CallerKind::Service => ("service".to_owned(), "service".to_owned()),
         CallerKind::Anonymous => ("anonymous".to_owned(), "anonymous".to_owned()),
     }
@@ -183,6 +184,7 @@ mod tests {
             transitive_tag_keys: vec![],
             instance: None,
             web_identity: None,
+            saml: None,
             binding: None,
         }));
         caller

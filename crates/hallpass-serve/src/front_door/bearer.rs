@@ -1,11 +1,12 @@
-//! The one call that nobody signs: `AssumeRoleWithWebIdentity`, whose token is what proves who asks.
+//! The two calls that nobody signs: `AssumeRoleWithWebIdentity` and `AssumeRoleWithSAML`, whose token or assertion is what
+//! proves who asks.
 
 use super::reading::{query_dialect, unsigned};
 use super::{Arrived, FrontDoor};
 use crate::api::{self, Asker};
 use crate::entry::Entry;
 use crate::render::{self, Dialect};
-use hallpass_access::Caller;
+use hallpass_access::{Caller, CallerKind};
 use hallpass_authority::Service;
 use hallpass_gateway::Refusal;
 use hallpass_types::UnixSeconds;
@@ -14,16 +15,20 @@ use hallpass_wire::QueryParams;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A token of 20,000 characters, a session policy and ten ARNs, encoded.
+/// An assertion of 100,000 characters, of which one in sixteen is encoded as three, a session policy and ten ARNs.
 const BODY_BYTES_MAX: usize = 128 * 1_024;
 
-/// Whether a call is the one.
+/// Whether a call is one of them.
 pub(super) fn is_asked(service: Service, params: &QueryParams) -> bool {
-    service == Service::Sts && params.get("Action") == Some("AssumeRoleWithWebIdentity")
+    service == Service::Sts
+        && matches!(
+            params.get("Action"),
+            Some("AssumeRoleWithWebIdentity" | "AssumeRoleWithSAML")
+        )
 }
 
 impl FrontDoor {
-    /// A form that nobody signed. Anything but this one call is refused as it would be unread.
+    /// A form that nobody signed. Anything but these calls is refused as it would be unread.
     pub(super) async fn serve_unsigned(
         &self,
         arrived: Arrived,
@@ -71,16 +76,23 @@ impl FrontDoor {
         Ok(render::text(200, "text/xml", answer))
     }
 
-    /// Whoever the token says it is, once that is proved.
+    /// Whoever the token or assertion says it is, once that is proved.
     pub(super) async fn bearer(
         &self,
         params: &QueryParams,
         now: UnixSeconds,
         entry: &mut Entry,
     ) -> Result<Arc<Caller>, Refusal> {
-        let caller = self.parts.authority.web_identity(params, now).await;
+        let authority = &self.parts.authority;
+        let caller = match params.get("Action") {
+            Some("AssumeRoleWithSAML") => authority.saml_identity(params, now),
+            _ => authority.web_identity(params, now).await,
+        };
         let caller = caller.map_err(api::refused)?;
         entry.note_caller(&caller);
+        if let CallerKind::Saml(identity) = &caller.kind {
+            entry.note_assertion(identity);
+        }
         entry.running = self.limits.begin(&caller, Instant::now())?;
         Ok(caller)
     }
