@@ -12,6 +12,8 @@ mod leaf;
 mod profiles;
 mod session;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod thing;
 
 pub use chain::{CertificateKey, signed_by};
