@@ -9,6 +9,9 @@ import time
 import urllib.parse
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from house import TOOLS, House
@@ -554,6 +557,30 @@ def test_the_control_plane_asks_policy(place):
                    "Condition": {"StringEquals": {"iam:PassedToService": "rolesanywhere.amazonaws.com"}}})
     passer.create_profile(name="mine", roleArns=[role])
     passer.update_profile(profileId=profile["profileId"], roleArns=[role])
+
+
+def test_a_call_is_about_what_its_path_names(place):
+    """The path is what was authorized: neither the body nor the query can name another."""
+    one, other = place.profile_of(place.role), place.profile_of(place.role)
+    anchor = place.trust_anchor(place.root.pem)
+
+    def call(method, path, body):
+        request = AWSRequest(method, place.house.api + path, data=json.dumps(body), headers={"content-type": "application/json"})
+        SigV4Auth(Credentials(*place.house.admin_key()), "rolesanywhere", place.house.ready["region"]).add_auth(request)
+        connection = http.client.HTTPConnection(place.house.api.removeprefix("http://"), timeout=20)
+        connection.request(method, path, json.dumps(body), dict(request.headers))
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    status, answer = call("PATCH", f"/profile/{one['profileId']}?name=query", {"profileId": other["profileId"], "name": "body"})
+    assert (status, answer["profile"]["profileId"], answer["profile"]["name"]) == (200, one["profileId"], "body")
+    status, answer = call("POST", f"/trustanchor/{anchor['trustAnchorId']}/disable",
+                          {"trustAnchorId": place.anchor["trustAnchorId"]})
+    assert status == 200 and answer["trustAnchor"]["trustAnchorId"] == anchor["trustAnchorId"]
+    place.session()
+    status, answer = call("POST", f"/TagResource?resourceArn={urllib.parse.quote(one['profileArn'], safe='')}", {"tags": []})
+    assert status == 400, answer
+    assert place.api.get_profile(profileId=other["profileId"])["profile"]["name"] == "another"
 
 
 def test_all_of_it_outlives_a_restart(house, tmp_path):
