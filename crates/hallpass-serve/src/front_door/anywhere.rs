@@ -15,7 +15,6 @@ use hallpass_upstream::Body;
 use hallpass_wire::QueryParams;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
 use std::time::Instant;
 
 /// The service, unless an upstream is named for it.
@@ -128,7 +127,7 @@ impl FrontDoor {
             X509Algorithm::Rsa => CertificateKey::Rsa,
             X509Algorithm::Ecdsa => CertificateKey::Ecdsa,
         };
-        let certificate = Arc::new(presented.certificate.clone());
+        let certificate = presented.certificate.clone();
         let options = VerifyOptions {
             expected_region: Some(&self.region),
             expected_service: Some(SERVICE),
