@@ -25,6 +25,7 @@ def follow(path, house, tmp_path, normal):
     (tools / "hallpass").symlink_to(BINARY)
     # Debian's own is older than AWS_ENDPOINT_URL.
     (tools / "aws").symlink_to(TOOLS / "python-awscli/bin/aws")
+    (tools / "aws_signing_helper").symlink_to(TOOLS / "client-signing-helper/aws_signing_helper")
     env = {**CLEAN, **house.admin_env(), "PATH": f"{tools}:{os.environ['PATH']}", "HALLPASS_DATA": str(house.data)}
     shown, made = [], page
     for match in re.finditer(rf"{FILE.pattern}|{CONSOLE.pattern}", page, re.S):

@@ -16,6 +16,7 @@ def normal(folder):
         text = text.replace(str(folder), "/srv")
         text = re.sub(r"\b\d{12}\b", "111122223333", text)
         text = re.sub(r"\bAKIA[A-Z0-9]{16}\b", "AKIAIOSFODNN7EXAMPLE", text)
+        text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "01234567-89ab-cdef-0123-456789abcdef", text)
         text = re.sub(r"\bi-[0-9a-f]{17}\b", "i-0123456789abcdef0", text)
         text = re.sub(r"\bHPE1-[0-9a-f]{64}-[0-9a-f]{64}", "HPE1-…", text)
         text = re.sub(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-22T15:00:00Z", text)
@@ -45,7 +46,7 @@ def end(pid, how=signal.SIGTERM):
 def test_the_fleets_page_is_what_a_reader_gets(tmp_path):
     folder = tmp_path / "work"
     try:
-        assert follow(DOCS / "fleet.md", Reader(folder, "http://127.0.0.1:7500"), tmp_path, normal(folder)) >= 8
+        assert follow(DOCS / "fleet.md", Reader(folder, "http://127.0.0.1:7500"), tmp_path, normal(folder)) >= 10
     finally:
         for name in ("run/agent.json", "a/ready.json", "b/ready.json", "c/ready.json"):
             if (folder / name).exists():

@@ -135,6 +135,18 @@ impl ApiRequest {
         self.operation.map(|operation| operation.name)
     }
 
+    /// What the path says, by the names of the operation's members.
+    pub fn labels(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.labels.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// What the query says, decoded, without what authenticates; a name may be there more than once.
+    pub fn query(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.query
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// How the request speaks, and so how an error must be told.
     #[must_use]
     pub fn protocol(&self) -> Protocol {

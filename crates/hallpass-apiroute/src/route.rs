@@ -1,7 +1,7 @@
 use crate::body::{Form, read_form};
 use crate::model::{Operation, Service, signing_as};
 use crate::request::{ApiRequest, Body};
-use crate::{ApiHead, Protocol, RouteError, query, routes};
+use crate::{ApiHead, Protocol, RouteError, query, routes, services};
 use hallpass_types::AccountId;
 
 /// Finds out what a request asks for.
@@ -227,7 +227,7 @@ fn rest_route(
     request.path = head.path.to_owned();
     request.labels = labels.unwrap_or_default();
     request.query = query;
-    if !chosen.1.needs_body {
+    if !chosen.1.needs_body && !services::needs_body(chosen.0.name, chosen.1.name) {
         request.body = Body::Ignored;
     }
     Ok(request)

@@ -10,6 +10,7 @@ mod lambda;
 mod logs;
 mod messaging;
 mod parameters;
+mod rolesanywhere;
 
 use crate::asked::{Asked, Found};
 use crate::value::Value;
@@ -77,11 +78,17 @@ pub(crate) fn keys(asked: &Asked<'_>) -> Vec<(String, Vec<String>)> {
     }
 }
 
+/// Operations with something in their body that counts and that the models' names do not show.
+pub(crate) fn needs_body(service: &str, operation: &str) -> bool {
+    (service, operation) == ("rolesanywhere", "UpdateProfile")
+}
+
 /// Actions beside the operation's own.
 pub(crate) fn extra(asked: &Asked<'_>) -> Vec<ActionOn> {
     match asked.service() {
         "ec2" => ec2::passed_profile(asked),
         "iam" => iam::passed_role(asked),
+        "rolesanywhere" => rolesanywhere::passed_roles(asked),
         _ => vec![],
     }
 }

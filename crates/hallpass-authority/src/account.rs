@@ -2,6 +2,7 @@
 //! and users when they are first asked: of a million roles a server is asked about few, and parsed they take several times the
 //! room.
 
+use crate::anywhere::Anywhere;
 use crate::entity::{
     Account, AccountSettings, CredentialReport, Enrolment, Group, Instance, InstanceProfile, Job, LastUse,
     ManagedPolicy, MfaDevice, OidcProvider, Permissions, Role, SamlProvider, ServerCertificate, User,
@@ -111,6 +112,7 @@ pub(crate) struct AccountState {
     /// One, under the empty name, once it was generated.
     pub(crate) reports: BTreeMap<String, Arc<CredentialReport>>,
     pub(crate) jobs: BTreeMap<String, Arc<Job>>,
+    pub(crate) anywhere: Anywhere,
 }
 
 impl AccountState {
@@ -133,6 +135,7 @@ impl AccountState {
             last: BTreeMap::new(),
             reports: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            anywhere: Anywhere::default(),
         }
     }
 

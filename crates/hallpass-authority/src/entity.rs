@@ -1,10 +1,12 @@
 //! What the store keeps: one value for each entity, as JSON. Field names are the stored format.
 
+mod anywhere;
 mod credentials;
 mod organization;
 mod provider;
 mod settings;
 
+pub(crate) use anywhere::{AnywhereProfile, Crl, Head, TrustAnchor};
 pub(crate) use credentials::{
     LoginProfile, MfaDevice, ServerCertificate, ServiceCredential, SigningCertificate, SshPublicKey,
     UserCredentials,

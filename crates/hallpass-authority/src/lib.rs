@@ -7,6 +7,7 @@
 //! and the snapshot shows it.
 
 mod account;
+mod anywhere;
 mod authority;
 mod bundle;
 mod call;
@@ -34,6 +35,9 @@ mod totp;
 mod tree;
 mod x509;
 
+pub use anywhere::{
+    CertificateHolder, CertificateKey, CertificateSession, CertificateSessionRequest, signed_by,
+};
 pub use authority::{Authority, Bootstrap, Machine, OpenAuthorityError, RootKeys};
 pub use call::{ActionInfo, Answer, Call, Requirement, Service};
 pub use certificates::{CertificateError, NodeName, ServerIdentity};

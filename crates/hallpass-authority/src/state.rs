@@ -243,6 +243,9 @@ impl State {
             "last" => replace(key, value, name, &mut state.last, |it| it),
             "report" => replace(key, value, name, &mut state.reports, |it| it),
             "job" => replace(key, value, name, &mut state.jobs, |it| it),
+            "trust-anchor" => replace(key, value, name, &mut state.anywhere.trust_anchors, |it| it),
+            "anywhere-profile" => replace(key, value, name, &mut state.anywhere.profiles, |it| it),
+            "crl" => replace(key, value, name, &mut state.anywhere.crls, |it| it),
             "settings" => replace(key, value, name, &mut state.settings, |it| it),
             _ => Err(unknown()),
         }

@@ -1,6 +1,7 @@
 //! The front door: authenticate → authorize → dispatch → record. Every API request comes through
 //! [`FrontDoor::answer`], and every answer leaves through it with its record written.
 
+mod anywhere;
 mod bearer;
 mod json_call;
 mod keys;
@@ -224,6 +225,9 @@ impl FrontDoor {
     ) -> Result<http::Response<Body>, Refusal> {
         let head = &arrived.head;
         reading::refuse_ambiguity(head)?;
+        if anywhere::is_by_certificate(head) && self.serves_roles_anywhere() {
+            return Box::pin(self.serve_certificate(arrived, entry, dialect)).await;
+        }
         let claim = match Claim::find(head) {
             Ok(Some(claim)) => claim,
             Ok(None) if reading::is_form(head) => {
@@ -262,6 +266,9 @@ impl FrontDoor {
             && !self.parts.gateway.config.names_service(organizations::SERVICE)
         {
             return Box::pin(self.serve_organizations(claim, arrived, entry, dialect)).await;
+        }
+        if service == anywhere::SERVICE && self.serves_roles_anywhere() {
+            return Box::pin(self.serve_roles_anywhere(claim, arrived, entry, dialect)).await;
         }
         let own = Service::from_scope(&service)
             .filter(|own| *own != Service::Ec2 || !self.parts.gateway.config.names_service("ec2"));

@@ -2,7 +2,7 @@
 //!
 //! [`parse()`] finds the authentication of a request, [`verify()`] turns it into a [`Verified`] (the only proof there
 //! is), [`sign()`] and [`presign()`] make signatures with the same canonical form, and [`BodyCheck`] proves a body
-//! while it passes; [`EventDecoder`] does for a stream of events. [`parse_v2_query()`], [`parse_v4a()`] and [`parse_post()`] are the other forms' own ways to the same
+//! while it passes; [`EventDecoder`] does for a stream of events. [`parse_v2_query()`], [`parse_v4a()`], [`parse_x509()`] and [`parse_post()`] are the other forms' own ways to the same
 //! proof, for callers that accept them. No I/O, no clock, no HTTP library: all of it is arguments. No randomness, but
 //! for the nonces of version 4a's signatures, which the library that makes them draws.
 
@@ -25,6 +25,7 @@ mod string_to_sign;
 mod v2;
 mod v4a;
 mod verify;
+mod x509;
 
 pub use body::{BodyCheck, BodyOptions};
 pub use canonical::{PathStyle, RequestView};
@@ -50,6 +51,7 @@ pub use v4a::{
     sign_v4a, sign_v4a_with_key, verify_v4a,
 };
 pub use verify::{Verified, VerifyOptions, verify};
+pub use x509::{PresentedX509, VerifiedX509, X509Algorithm, parse_x509, verify_x509};
 
 #[cfg(test)]
 mod tests;

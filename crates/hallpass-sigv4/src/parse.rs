@@ -126,7 +126,7 @@ impl SignedHeaderNames {
 }
 
 /// The text before and after the first `byte`, which is ASCII.
-fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
+pub(crate) fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
     let place = text.bytes().position(|other| other == byte)?;
     Some((text.get(..place)?, text.get(place + 1..)?))
 }
@@ -286,6 +286,38 @@ pub(crate) fn ecdsa_parts(view: &RequestView<'_>) -> Result<Option<Parts>, Parse
     }
 }
 
+/// The fields of an `Authorization` header, each once at most.
+#[derive(Default)]
+pub(crate) struct Fields<'a> {
+    pub(crate) credential: Option<&'a str>,
+    pub(crate) signed_headers: Option<&'a str>,
+    pub(crate) signature: Option<&'a str>,
+}
+
+impl<'a> Fields<'a> {
+    /// What follows the scheme.
+    pub(crate) fn read(text: &'a str) -> Result<Self, ParseError> {
+        let malformed = ParseError::Malformed {
+            place: Place::Header,
+            part: "Authorization",
+        };
+        let mut fields = Self::default();
+        for piece in text.split(',') {
+            let (name, value) = split_once(piece.trim(), b'=').ok_or(malformed.clone())?;
+            let slot = match name {
+                "Credential" => &mut fields.credential,
+                "SignedHeaders" => &mut fields.signed_headers,
+                "Signature" => &mut fields.signature,
+                _ => return Err(malformed),
+            };
+            if slot.replace(value).is_some() {
+                return Err(malformed);
+            }
+        }
+        Ok(fields)
+    }
+}
+
 fn from_header(view: &RequestView<'_>, value: &[u8], algorithm: Algorithm) -> Result<Parts, ParseError> {
     let malformed = |part| ParseError::Malformed {
         place: Place::Header,
@@ -296,19 +328,11 @@ fn from_header(view: &RequestView<'_>, value: &[u8], algorithm: Algorithm) -> Re
         .trim();
     let (scheme, rest) = split_once(text, b' ').unwrap_or((text, ""));
     algorithm.accept(scheme)?;
-    let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-    for piece in rest.split(',') {
-        let (name, value) = split_once(piece.trim(), b'=').ok_or(malformed("Authorization"))?;
-        let slot = match name {
-            "Credential" => &mut credential,
-            "SignedHeaders" => &mut signed_headers,
-            "Signature" => &mut signature,
-            _ => return Err(malformed("Authorization")),
-        };
-        if slot.replace(value).is_some() {
-            return Err(malformed("Authorization"));
-        }
-    }
+    let Fields {
+        credential,
+        signed_headers,
+        signature,
+    } = Fields::read(rest)?;
     let (access_key_id, scope) = credential
         .and_then(|text| algorithm.credential(text))
         .ok_or(malformed("Credential"))?;
@@ -330,7 +354,7 @@ fn from_header(view: &RequestView<'_>, value: &[u8], algorithm: Algorithm) -> Re
 }
 
 /// The request's date: `x-amz-date` beats `Date`, and a broken `x-amz-date` is not healed by a good `Date`.
-fn header_date(view: &RequestView<'_>) -> Result<(UnixSeconds, DateText), ParseError> {
+pub(crate) fn header_date(view: &RequestView<'_>) -> Result<(UnixSeconds, DateText), ParseError> {
     if let Some(text) = header_text(view, "x-amz-date")? {
         return date::read(text).ok_or(ParseError::Date);
     }
@@ -343,7 +367,7 @@ fn header_date(view: &RequestView<'_>) -> Result<(UnixSeconds, DateText), ParseE
 }
 
 /// The text before and after the last slash.
-fn split_last(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_last(text: &str) -> Option<(&str, &str)> {
     let place = text.bytes().rposition(|byte| byte == b'/')?;
     Some((text.get(..place)?, text.get(place + 1..)?))
 }

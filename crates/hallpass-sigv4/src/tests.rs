@@ -11,6 +11,7 @@ mod traps;
 mod v2;
 mod v4a;
 mod vectors;
+mod x509;
 
 use crate::*;
 use hallpass_secret::Secret;

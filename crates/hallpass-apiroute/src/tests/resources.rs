@@ -482,3 +482,44 @@ fn all_other_services_by_the_general_rule() {
         "aws:TagKeys=a|b"
     );
 }
+
+#[test]
+fn roles_anywhere() {
+    let arn = "arn:aws:rolesanywhere:R:A";
+    let role = "arn:aws:iam::123456789012:role/r";
+    let uuid = "01234567-89ab-cdef-0123-456789abcdef";
+    for (method, path, body, expected) in [
+        (
+            "GET",
+            format!("/trustanchor/{uuid}"),
+            String::new(),
+            format!("rolesanywhere:GetTrustAnchor {arn}:trust-anchor/{uuid}"),
+        ),
+        (
+            "POST",
+            format!("/crl/{uuid}/disable"),
+            String::new(),
+            format!("rolesanywhere:DisableCrl {arn}:crl/{uuid}"),
+        ),
+        (
+            "POST",
+            "/profiles".to_owned(),
+            format!(r#"{{"name":"p","roleArns":["{role}"]}}"#),
+            format!("rolesanywhere:CreateProfile *, iam:PassRole {role}"),
+        ),
+        (
+            "PATCH",
+            format!("/profile/{uuid}"),
+            format!(r#"{{"roleArns":["{role}","arn:aws:iam::123456789012:role/*"]}}"#),
+            format!("rolesanywhere:UpdateProfile {arn}:profile/{uuid}, iam:PassRole {role}, iam:PassRole ?"),
+        ),
+    ] {
+        let request = rest("rolesanywhere", method, &path, &body);
+        assert_eq!(told(request), expected, "{method} {path}");
+    }
+    let request = rest("rolesanywhere", "GET", "/profiles?pageSize=7", "").unwrap();
+    assert_eq!(request.query().collect::<Vec<_>>(), [("pageSize", "7")]);
+    let path = format!("/crl/{uuid}");
+    let request = rest("rolesanywhere", "GET", &path, "").unwrap();
+    assert_eq!(request.labels().collect::<Vec<_>>(), [("crlId", uuid)]);
+}
