@@ -2,8 +2,9 @@
 """Requests per second and latency of the agent's metadata service, beside a bare server and other metadata services.
 
 Usage: bench/metadata.py [BINARY [HELLO]]  (release builds; HELLO is `cargo build --release -p hallpass-agent --example
-hello`). Needs wrk. Rounds are interleaved, so that what else the machine does meets everyone. PEERS="name=command;…"
-adds servers: {port} in the command is where they are to listen.
+hello`). Needs wrk. Rounds are interleaved, so that what else the machine does meets everyone. AWS's signing helper and moto are
+measured where `cargo xtask setup` has put them; PEERS="name=command;…" adds others: {port} in the command is where they are to
+listen.
 """
 import json
 import os
@@ -14,8 +15,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 binary = sys.argv[1] if len(sys.argv) > 1 else "target/release/hallpass"
@@ -39,13 +42,48 @@ def begin(*command, **options):
     return process
 
 
-def answers(url, headers=()):
+def answers(request, headers=()):
+    if isinstance(request, str):
+        request = urllib.request.Request(request, headers=dict(headers))
     for _ in range(300):
         try:
-            return urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers)), timeout=2).read()
+            return urllib.request.urlopen(request, timeout=2).read()
         except OSError:
             time.sleep(0.1)
-    raise SystemExit(f"{url} does not answer")
+    raise SystemExit(f"{request.full_url} does not answer")
+
+
+class Sessions(BaseHTTPRequestHandler):
+    """Answers the signing helper's CreateSession; who asks is not what is measured."""
+
+    def do_POST(self):
+        body = json.dumps({"credentialSet": [{"credentials": {
+            "accessKeyId": "ASIAIOSFODNN7EXAMPLE", "secretAccessKey": "s" * 40, "sessionToken": "t" * 600,
+            "expiration": "2099-01-01T00:00:00Z"}}], "subjectArn": "s"}).encode()
+        self.send_response(201)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def installed():
+    """The peers that the tests' own tools bring."""
+    tools = Path(os.environ.get("HALLPASS_TOOLS", Path.home() / ".cache/hallpass/tools"))
+    moto, helper = tools / "python-moto/bin/moto_server", tools / "client-signing-helper/aws_signing_helper"
+    if moto.exists():
+        yield f"moto={moto} -p {{port}}"
+    if helper.exists():
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path / "key.pem", "-out",
+                        path / "leaf.pem", "-subj", "/CN=bench", "-days", "2"], check=True, capture_output=True)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Sessions)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        arn = "arn:aws:rolesanywhere:eu-central-1:123456789012"
+        yield (f"signing helper={helper} serve --port {{port}} --certificate {path}/leaf.pem --private-key {path}/key.pem "
+               f"--trust-anchor-arn {arn}:trust-anchor/t --profile-arn {arn}:profile/p --role-arn "
+               f"arn:aws:iam::123456789012:role/app --region eu-central-1 --endpoint http://127.0.0.1:{server.server_address[1]}")
 
 
 def agent(rules, record):
@@ -87,11 +125,16 @@ servers["agent, role list"] = (base + LIST, token)
 servers["agent, credentials"] = (base + LIST + "app", token)
 _, walking, walking_token = agent(rules, "off")
 servers["credentials, no record"] = (walking + LIST + "app", walking_token)
-for peer in filter(None, os.environ.get("PEERS", "").split(";")):
+for peer in [*installed(), *filter(None, os.environ.get("PEERS", "").split(";"))]:
     name, command = peer.split("=", 1)
     port = free_port()
     begin(*shlex.split(command.format(port=port)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    servers[name] = (f"http://127.0.0.1:{port}/{LIST}", {"X-aws-ec2-metadata-token": "x", "Host": "169.254.169.254"})
+    host, base = {"Host": "169.254.169.254"}, f"http://127.0.0.1:{port}/"
+    put = urllib.request.Request(base + "latest/api/token", method="PUT",
+                                 headers={**host, "X-aws-ec2-metadata-token-ttl-seconds": "21600"})
+    given = {**host, "X-aws-ec2-metadata-token": answers(put).decode()}
+    role = answers(urllib.request.Request(base + LIST, headers=given)).decode().split()[0]
+    servers[f"{name}, credentials"] = (base + LIST + role, given)
 try:
     for url, headers in servers.values():
         answers(url, headers)

@@ -175,7 +175,7 @@ output "read" {{ value = "${{data.terraform_remote_state.other.said}}" }}
     terraform(writer, "workspace", "new", "second")
     assert apply(writer, "-var", "said=there") == {"said": "second: there"}
     assert "second" in terraform(writer, "workspace", "list")
-    assert sorted(front.keys(bucket, "")) == ["env:/second/terraform/state", "terraform/state"]
+    assert front.keys(bucket, "env:") + front.keys(bucket, prefix) == ["env:/second/terraform/state", "terraform/state"]
     terraform(writer, "destroy", "-auto-approve", "-var", "said=")
     terraform(writer, "workspace", "select", "default")
     terraform(writer, "workspace", "delete", "second")
