@@ -16,7 +16,7 @@ use hallpass_agent::{Shutdown, ShutdownTrigger, SystemClock, SystemEntropy};
 use hallpass_audit::AuditLog;
 use hallpass_authority::{Authority, Machine};
 use hallpass_directory::Directory;
-use hallpass_etcd::EtcdStore;
+use hallpass_etcd::{EtcdConfig, EtcdStore, OpenEtcdError};
 use hallpass_fleet::{Control, ControlConfig, ControlTls, Peers};
 use hallpass_gateway::api::TableKeys;
 use hallpass_gateway::{Gateway, GatewayConfig};
@@ -27,10 +27,12 @@ use hallpass_types::{Clock, Entropy};
 use hallpass_upstream::Upstream;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// For the state to show everything that was there before the start.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a start waits for etcd; then somebody has to look, or systemd starts us again.
+const STORE_TIME_MAX: Duration = Duration::from_secs(60);
 /// How often the server's own certificate is made anew; it lives a day.
 const IDENTITY_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
@@ -96,7 +98,7 @@ impl Server {
         let root = data.root_key(|| hallpass_session::EpochKey::generate(&*entropy))?;
         let store: Arc<dyn Store> = match &file.store {
             Some(shared) => {
-                let opened = EtcdStore::open(&shared.etcd(&file.name)).await;
+                let opened = opened(&shared.etcd(&file.name)).await;
                 Arc::new(opened.map_err(|error| failed(&error))?)
             }
             None => Arc::new(RedbStore::open(&data.file("store.redb")).map_err(|error| failed(&error))?),
@@ -278,6 +280,20 @@ fn write_authorities(authority: &Authority, data: &DataDir) -> Result<(), CliErr
         .map(|der| hallpass_fleet::certificate_pem(der))
         .collect();
     write_atomically(&data.file("fleet-ca.pem"), pem.as_bytes(), 0o644)
+}
+
+/// The store in etcd, waited for: after a power cut its members come up at the same time as we, and have to agree first.
+async fn opened(config: &EtcdConfig) -> Result<EtcdStore, OpenEtcdError> {
+    let given_up = Instant::now() + STORE_TIME_MAX;
+    loop {
+        match EtcdStore::open(config).await {
+            Err(error @ OpenEtcdError::Unreachable(_)) if Instant::now() < given_up => {
+                tracing::warn!(%error, "etcd does not answer yet; trying on");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// What agents and peers are told: the first host, with the port that is listened at.
