@@ -8,8 +8,9 @@
 //!
 //! **What is ruled out by looking at less.** A fork *before* the socket was made does not give it away, except to a
 //! process that shares the table of descriptors (`CLONE_FILES` without `CLONE_THREAD`): who makes such a one is left to the
-//! walk, for good. Who did before the record began, or was made so, is not known for it: that is handing over, too. Slots of forks are shared by processes whose numbers are equal in the lowest 16 bits, and only
-//! ever count up: another's fork costs a walk, and none is forgotten.
+//! walk, for good. Who did so before the record began, or was made so, is not known for it: that is handing over, too.
+//! Slots of forks are shared by processes whose numbers are equal in the lowest 16 bits, and only ever count up: another's
+//! fork costs a walk, and none is forgotten.
 
 mod bpf;
 mod program;
