@@ -351,7 +351,7 @@ pub fn typed_context(
                 context.set_many(key, values);
             }
             _ => {
-                context.set(key, bytes.choose(values)?);
+                context.set(key, *bytes.choose(values)?);
             }
         }
     }
@@ -394,7 +394,7 @@ pub fn context(bytes: &mut Unstructured<'_>, who: &PrincipalInfo) -> Result<Cont
                 context.set_many(key, values);
             }
             _ => {
-                context.set(key, bytes.choose(VALUES)?);
+                context.set(key, *bytes.choose(VALUES)?);
             }
         }
     }

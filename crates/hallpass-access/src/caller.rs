@@ -70,26 +70,26 @@ impl Caller {
     #[must_use]
     pub fn context(&self, now: UnixSeconds, role_tags: &[(String, String)]) -> Context {
         let mut context = Context::new();
-        context.set("aws:CurrentTime", &now.iso8601());
-        context.set("aws:EpochTime", &now.0.to_string());
+        context.set("aws:CurrentTime", now.iso8601());
+        context.set("aws:EpochTime", now.0.to_string());
         self.principal.fill(&mut context);
         for (key, value) in role_tags {
-            context.set(&format!("aws:PrincipalTag/{key}"), value);
+            context.set(format!("aws:PrincipalTag/{key}"), value);
         }
         if let Some(session) = &self.session {
-            context.set("aws:TokenIssueTime", &session.issued_at.iso8601());
+            context.set("aws:TokenIssueTime", session.issued_at.iso8601());
             // With long-term keys these are absent; a session without MFA says so ("AWS global condition context keys").
             context.set(
                 "aws:MultiFactorAuthPresent",
                 if session.mfa_at.is_some() { "true" } else { "false" },
             );
             if let Some(at) = session.mfa_at {
-                context.set("aws:MultiFactorAuthAge", &now.since(at).max(0).to_string());
+                context.set("aws:MultiFactorAuthAge", now.since(at).max(0).to_string());
             }
             if let Some(identity) = &session.web_identity {
                 context.set("aws:FederatedProvider", &identity.provider_arn);
-                context.set(&format!("{}:aud", identity.key_prefix), &identity.audience);
-                context.set(&format!("{}:sub", identity.key_prefix), &identity.subject);
+                context.set(format!("{}:aud", identity.key_prefix), &identity.audience);
+                context.set(format!("{}:sub", identity.key_prefix), &identity.subject);
             }
             if let Some(identity) = &session.saml {
                 context.set("aws:FederatedProvider", &identity.provider_arn);
@@ -102,7 +102,7 @@ impl Caller {
             }
             // Session tags override the role's own.
             for tag in &session.tags {
-                context.set(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
+                context.set(format!("aws:PrincipalTag/{}", tag.key), &tag.value);
             }
             if let Some(instance) = &session.instance {
                 context.set("ec2:SourceInstanceArn", &instance.arn);

@@ -19,6 +19,7 @@ use hallpass_policy::{
     Considered, Context, Decision, Effect, MatchedStatements, PolicyGroup, PolicySet, Request,
 };
 use hallpass_types::AccountId;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// One action on one resource that a request amounts to, with the condition keys the request itself carries.
@@ -304,18 +305,22 @@ pub fn authorize_assume(
     })
 }
 
-fn context_for(action: &ActionOn, base: &Context, bundle: &PolicyBundle) -> Context {
+/// Most actions bring no keys of their own, and are then judged by the request's as they are.
+fn context_for<'a>(action: &ActionOn, base: &'a Context, bundle: &PolicyBundle) -> Cow<'a, Context> {
+    if action.context.is_empty() && bundle.organization.is_none() {
+        return Cow::Borrowed(base);
+    }
     let mut context = base.clone();
     if let Some(place) = &bundle.organization {
         place.fill(&mut context);
     }
     for (key, values) in &action.context {
         match values.as_slice() {
-            [single] => context.set(key, single),
-            many => context.set_many(key, many.iter().map(String::as_str)),
+            [single] => context.set(key.clone(), single),
+            many => context.set_many(key.clone(), many.iter().map(String::as_str)),
         };
     }
-    context
+    Cow::Owned(context)
 }
 
 fn request_for<'a>(caller: &'a Caller, action: &'a ActionOn, context: &'a Context) -> Request<'a> {

@@ -27,13 +27,13 @@ pub fn request_context(
     match networks.iter().find(|network| network.cidr.contains(peer)) {
         Some(network) => {
             context.set("aws:SourceVpc", &network.vpc);
-            context.set("aws:VpcSourceIp", &peer.to_string());
+            context.set("aws:VpcSourceIp", peer.to_string());
             if let Some(endpoint) = &network.vpce {
                 context.set("aws:SourceVpce", endpoint);
             }
         }
         None => {
-            context.set("aws:SourceIp", &peer.to_string());
+            context.set("aws:SourceIp", peer.to_string());
         }
     }
     context.set(
@@ -58,7 +58,7 @@ pub fn request_context(
         // Version 2 does not say when it was signed.
         if verified.form() != AuthForm::PresignedV2 {
             let age = now.since(verified.date()).max(0) * 1_000;
-            context.set("s3:signatureAge", &age.to_string());
+            context.set("s3:signatureAge", age.to_string());
         }
         if let Some(hash) = head.header("x-amz-content-sha256") {
             context.set("s3:x-amz-content-sha256", hash);

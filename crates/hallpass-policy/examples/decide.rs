@@ -44,8 +44,8 @@ fn decide(line: &str) -> Result<&'static str, String> {
         .flatten()
     {
         match value {
-            Value::Array(values) => context.set_many(key, values.iter().filter_map(Value::as_str)),
-            value => context.set(key, value.as_str().unwrap_or_default()),
+            Value::Array(values) => context.set_many(key.clone(), values.iter().filter_map(Value::as_str)),
+            value => context.set(key.clone(), value.as_str().unwrap_or_default()),
         };
     }
     let groups = |name: &str, kind| case.get(name).map(|list| group(list, kind)).transpose();

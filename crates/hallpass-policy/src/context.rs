@@ -1,6 +1,7 @@
 //! The facts about a request which conditions and variables read.
 
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::borrow::Cow;
+use std::cmp::Ordering;
 
 /// The value of one condition key.
 ///
@@ -30,7 +31,7 @@ impl ContextValue {
 /// must never reach this map (GHSA-6r96).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    // Sorted by the key's hash, then by the key.
+    // Sorted by the key's hash, then by the key in lower case.
     entries: Vec<(Key, ContextValue)>,
     extent: Extent,
 }
@@ -52,25 +53,66 @@ enum Extent {
     Stranger,
 }
 
-/// A condition key in lower case with its hash, so that finding one in a context compares numbers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A condition key with the hash of its lower case, so that finding one in a context compares numbers. Names that are
+/// known when this is compiled are kept as they are written, and cost no memory.
+#[derive(Debug, Clone)]
 pub(crate) struct Key {
     hash: u64,
-    text: Box<str>,
+    text: Cow<'static, str>,
 }
 
 impl Key {
+    /// In lower case.
     pub(crate) fn new(text: &str) -> Self {
-        let text = text.to_ascii_lowercase().into_boxed_str();
-        // Fixed keys: the order is an implementation detail, and a collision costs one comparison of texts.
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&*text);
-        Self { hash, text }
+        Self::from(Cow::Owned(text.to_ascii_lowercase()))
     }
 
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 }
+
+impl From<Cow<'static, str>> for Key {
+    fn from(text: Cow<'static, str>) -> Self {
+        // FNV-1a. It need not withstand an adversary: a collision costs one comparison of texts, and a request has few keys.
+        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        Self { hash, text }
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let texts = || {
+            let lower = |key: &Self| {
+                key.text
+                    .bytes()
+                    .map(|byte| byte.to_ascii_lowercase())
+                    .collect::<Vec<_>>()
+            };
+            if self.text.eq_ignore_ascii_case(&other.text) {
+                return Ordering::Equal;
+            }
+            lower(self).cmp(&lower(other))
+        };
+        self.hash.cmp(&other.hash).then_with(texts)
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.text.eq_ignore_ascii_case(&other.text)
+    }
+}
+
+impl Eq for Key {}
 
 impl Context {
     /// A context with no keys.
@@ -93,7 +135,9 @@ impl Context {
         principal.fill(&mut context);
         // The session's name is part of it, and nobody has named the session yet.
         if principal.role_arn.is_some() {
-            context.entries.retain(|(key, _)| key.as_str() != "aws:userid");
+            context
+                .entries
+                .retain(|(key, _)| !key.as_str().eq_ignore_ascii_case("aws:userid"));
         }
         context
     }
@@ -139,22 +183,22 @@ impl Context {
     }
 
     /// Sets a single-valued key, replacing what it had.
-    pub fn set(&mut self, key: &str, value: &str) -> &mut Self {
-        self.insert(key, ContextValue::One(value.to_owned()))
+    pub fn set(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> &mut Self {
+        self.insert(key.into(), ContextValue::One(value.into()))
     }
 
     /// Sets a multivalued key, replacing what it had; an empty list is a key that is present without values.
-    pub fn set_many<I>(&mut self, key: &str, values: I) -> &mut Self
+    pub fn set_many<I>(&mut self, key: impl Into<Cow<'static, str>>, values: I) -> &mut Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
     {
         let values = values.into_iter().map(Into::into).collect();
-        self.insert(key, ContextValue::Many(values))
+        self.insert(key.into(), ContextValue::Many(values))
     }
 
-    fn insert(&mut self, key: &str, value: ContextValue) -> &mut Self {
-        let key = Key::new(key);
+    fn insert(&mut self, key: Cow<'static, str>, value: ContextValue) -> &mut Self {
+        let key = Key::from(key);
         match self.entries.binary_search_by(|(known, _)| known.cmp(&key)) {
             Ok(at) => {
                 if let Some((_, known)) = self.entries.get_mut(at) {
@@ -175,7 +219,7 @@ impl Context {
             None => ContextValue::One(value),
             Some(known) => ContextValue::Many(known.values().iter().cloned().chain([value]).collect()),
         };
-        self.insert(key, merged)
+        self.insert(Cow::Owned(key.to_owned()), merged)
     }
 
     /// The value of `key`, whatever the case it is written in.
@@ -185,8 +229,9 @@ impl Context {
     }
 
     /// All keys, in lower case and in no particular order, with their values.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &ContextValue)> {
-        self.entries.iter().map(|(key, value)| (key.as_str(), value))
+    pub fn iter(&self) -> impl Iterator<Item = (String, &ContextValue)> {
+        let entries = self.entries.iter();
+        entries.map(|(key, value)| (key.as_str().to_ascii_lowercase(), value))
     }
 
     /// The value of a key prepared before.
@@ -195,7 +240,7 @@ impl Context {
         let from = self.entries.partition_point(|(known, _)| known.hash < key.hash);
         let same = self.entries.get(from..)?;
         let mut same = same.iter().take_while(|(known, _)| known.hash == key.hash);
-        same.find(|(known, _)| known.text == key.text)
+        same.find(|(known, _)| known.text.eq_ignore_ascii_case(&key.text))
             .map(|(_, value)| value)
     }
 }

@@ -220,7 +220,7 @@ impl PrincipalInfo {
         match session {
             _ if self.unique_id.is_empty() => {}
             Some(session) => {
-                context.set("aws:userid", &format!("{}:{session}", self.unique_id));
+                context.set("aws:userid", format!("{}:{session}", self.unique_id));
             }
             None => {
                 context.set("aws:userid", &self.unique_id);

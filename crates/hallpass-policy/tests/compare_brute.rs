@@ -143,10 +143,10 @@ fn contexts(policies: &[&PolicyGroup]) -> Vec<Context> {
                 next.push(changed);
             };
             for value in values(&key) {
-                with(&|context| _ = context.set(&key, value));
+                with(&|context| _ = context.set(key.clone(), *value));
             }
             if several && key == "k" {
-                with(&|context| _ = context.set_many(&key, Vec::<String>::new()));
+                with(&|context| _ = context.set_many(key.clone(), Vec::<String>::new()));
                 for pair in [
                     ["a", "b"],
                     ["a", "z"],
@@ -156,7 +156,7 @@ fn contexts(policies: &[&PolicyGroup]) -> Vec<Context> {
                     ["zz", "z"],
                     ["ab", "zz"],
                 ] {
-                    with(&|context| _ = context.set_many(&key, pair));
+                    with(&|context| _ = context.set_many(key.clone(), pair));
                 }
             }
         }

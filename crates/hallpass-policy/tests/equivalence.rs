@@ -390,8 +390,8 @@ proptest! {
         who.fill(&mut context);
         for (key, values) in &keys {
             match values.as_slice() {
-                [one] => context.set(key, one),
-                many => context.set_many(key, many.iter().copied()),
+                [one] => context.set((*key).to_owned(), *one),
+                many => context.set_many((*key).to_owned(), many.iter().copied()),
             };
         }
         let identity = group(PolicyKind::Identity, &documents.identity)?;

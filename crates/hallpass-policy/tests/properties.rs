@@ -122,8 +122,8 @@ fn keys() -> impl Strategy<Value = Context> {
         let mut context = Context::new();
         for (key, values) in keys {
             match values.as_slice() {
-                [one] => context.set(&key, one),
-                many => context.set_many(&key, many),
+                [one] => context.set(key, one),
+                many => context.set_many(key, many),
             };
         }
         context

@@ -86,7 +86,7 @@ pub(crate) fn principal(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         place.fill(&mut context);
     }
     for tag in &source.permissions.tags {
-        context.set(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
+        context.set(format!("aws:PrincipalTag/{}", tag.key), &tag.value);
     }
     let added = group(ctx, CUSTOM, PolicyKind::Identity)?.unwrap_or_default();
     let identity = source.policies.policies().iter().chain(added.policies());
@@ -370,13 +370,15 @@ fn context_entry(context: &mut Context, entry: &BTreeMap<String, String>) -> Res
     match kind {
         "string" | "numeric" | "boolean" | "ip" | "binary" | "date" => {
             match (values.next(), values.next()) {
-                (Some(value), None) => context.set(name, value),
+                (Some(value), None) => context.set(name.clone(), value),
                 // Several values say what the type does not.
-                (first, second) => context.set_many(name, first.into_iter().chain(second).chain(values)),
+                (first, second) => {
+                    context.set_many(name.clone(), first.into_iter().chain(second).chain(values))
+                }
             };
         }
         "stringList" | "numericList" | "booleanList" | "ipList" | "binaryList" | "dateList" => {
-            context.set_many(name, values);
+            context.set_many(name.clone(), values);
         }
         other => return Err(invalid(format!("Invalid context key type: {other}"))),
     }

@@ -74,7 +74,7 @@ impl Given {
     pub(super) fn context(&self, principal: &PrincipalInfo, tags: &[(String, String)]) -> Context {
         let mut context = Context::of_principal(principal);
         for (key, value) in tags {
-            context.set(&format!("aws:PrincipalTag/{key}"), value);
+            context.set(format!("aws:PrincipalTag/{key}"), value);
         }
         self.fill(&mut context);
         context
@@ -84,8 +84,8 @@ impl Given {
     pub(super) fn fill(&self, context: &mut Context) {
         for (key, values) in &self.0 {
             match values.as_slice() {
-                [value] => context.set(key, value),
-                values => context.set_many(key, values),
+                [value] => context.set(key.clone(), value),
+                values => context.set_many(key.clone(), values),
             };
         }
     }

@@ -205,7 +205,7 @@ fn request(found: &Counterexample) -> Value {
             ContextValue::One(value) => json!(value),
             ContextValue::Many(values) => json!(values),
         };
-        (key.to_owned(), value)
+        (key, value)
     });
     json!({
         "principal": principal(&found.principal),

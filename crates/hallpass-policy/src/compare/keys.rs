@@ -77,7 +77,7 @@ pub(super) fn choices(
     }
     if multivalued {
         let mut empty = Context::new();
-        empty.set_many(key, Vec::<String>::new());
+        empty.set_many(key.to_owned(), Vec::<String>::new());
         best.offer(
             State::Many(Vec::new()),
             |_, link| link.condition.evaluate(&empty),
@@ -114,7 +114,7 @@ impl Link<'_> {
         match self.condition.reads() {
             Reads::Existence => {
                 let mut some = Context::new();
-                some.set(self.condition.key(), "");
+                some.set(self.condition.key().to_owned(), "");
                 self.condition.evaluate(&some)
             }
             _ => self.condition.combine(truths),

@@ -324,7 +324,7 @@ fn fill(
 ) -> Option<(String, Context)> {
     let mut context = Context::new();
     for (key, value) in values {
-        context.set(key, value);
+        context.set(key.clone(), value);
     }
     let mut waiting = sketch.keys.clone();
     // A key's value may hold another key's. What waits for itself never comes.
@@ -345,13 +345,13 @@ fn fill(
                 State::Absent | State::Supposed => {}
                 State::One(text) => {
                     if let Some(text) = write(text, variables, &context) {
-                        context.set(key, &text);
+                        context.set((*key).to_owned(), text);
                     }
                 }
                 State::Many(texts) => {
                     let texts = texts.iter().filter_map(|text| write(text, variables, &context));
                     let texts = texts.collect::<Vec<_>>();
-                    context.set_many(key, texts);
+                    context.set_many((*key).to_owned(), texts);
                 }
             }
             false

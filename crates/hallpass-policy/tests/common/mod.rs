@@ -132,7 +132,7 @@ pub fn identity(statement: &str, action: &str, resource: &str, context: &Context
 pub fn context(keys: &[(&str, &str)]) -> Context {
     let mut context = Context::new();
     for (key, value) in keys {
-        context.set(key, value);
+        context.set((*key).to_owned(), *value);
     }
     context
 }

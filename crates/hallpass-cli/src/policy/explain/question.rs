@@ -129,8 +129,8 @@ impl Question {
         principal.fill(&mut context);
         for (key, value) in written.context {
             match value {
-                Value::One(value) => context.set(&key, &value.text()),
-                Value::Many(values) => context.set_many(&key, values.into_iter().map(Scalar::text)),
+                Value::One(value) => context.set(key, value.text()),
+                Value::Many(values) => context.set_many(key, values.into_iter().map(Scalar::text)),
             };
         }
         let own = [

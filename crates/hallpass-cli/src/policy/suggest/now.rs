@@ -41,7 +41,7 @@ impl<'a> Present<'a> {
         let principal = entity.principal(account.id);
         let mut context = Context::of_principal(&principal);
         for (key, value) in &entity.tags {
-            context.set(&format!("aws:PrincipalTag/{key}"), value);
+            context.set(format!("aws:PrincipalTag/{key}"), value);
         }
         let documents = account.documents(entity).unwrap_or_default().into_iter();
         Self {
