@@ -20,7 +20,25 @@ const PYTHON: &[(&str, &[&str])] = &[
     // five minutes.
     ("python-terraform", &["terraform-binary==0.11.11.post1"]),
     ("python-moto", &["moto[server]==5.2.5"]),
+    // What moto's own tests import, and what their archive is unpacked with.
+    (
+        "python-moto-tests",
+        &[
+            "moto==5.2.5",
+            "boto3==1.44.5",
+            "pytest==8.4.2",
+            "pytest-timeout==2.4.0",
+            "freezegun==1.5.5",
+            "PyYAML==6.0.3",
+            "setuptools==80.9.0",
+            "wheel==0.45.1",
+        ],
+    ),
 ];
+
+/// The sources of moto, which bring its tests: the wheel does not.
+const MOTO_SOURCES: &str =
+    "moto==5.2.5 --hash=sha256:391857257d5dac144334013c2c10e599def5f0562f553e979160140bd7bd9cf6";
 
 /// Go programs: module, version, name of the program.
 const GO: &[(&str, &str, &str)] = &[(
@@ -47,6 +65,7 @@ pub(crate) fn install() -> Result<Tools, String> {
     for (name, packages) in PYTHON {
         python(&folder.join(name), packages)?;
     }
+    moto_tests(&folder.join("python-moto-tests"))?;
     for (module, version, program) in GO {
         go_program(&folder, module, version, program)?;
     }
@@ -98,6 +117,25 @@ fn python(folder: &Path, packages: &[&str]) -> Result<(), String> {
         run(&root(), &pip.to_string_lossy(), args, &[])?;
     }
     stamp(folder, &made_from)
+}
+
+/// moto's own tests, in `sources/tests` of the environment that runs them.
+fn moto_tests(environment: &Path) -> Result<(), String> {
+    let sources = environment.join("sources");
+    if is_fresh(&sources, MOTO_SOURCES) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&sources).map_err(|error| error.to_string())?;
+    // Only a file of requirements can carry a hash.
+    std::fs::write(sources.join("requirements"), MOTO_SOURCES).map_err(|error| error.to_string())?;
+    // Its metadata is asked for, so that its build runs: with the tools of this environment.
+    let download =
+        "download -q --no-deps --no-binary=:all: --no-build-isolation --require-hashes -r requirements";
+    let pip = environment.join("bin/pip");
+    run(&sources, &pip.to_string_lossy(), download.split(' '), &[])?;
+    let unpack = "--strip-components=1 --wildcards -xzf moto-5.2.5.tar.gz moto-*/tests";
+    run(&sources, "tar", unpack.split(' '), &[])?;
+    stamp(&sources, MOTO_SOURCES)
 }
 
 /// The Go toolchain to use: the machine's, or, where that is older than the modules ask for (Debian's), one fetched as

@@ -149,6 +149,15 @@ pub(crate) fn check(action: &str, params: &QueryParams) -> Result<(), ApiError> 
     )))
 }
 
+/// `Value 'TEXT'`, as a violation begins.
+pub(crate) fn shown(value: &str) -> String {
+    if value.chars().count() <= SHOWN_CHARS_MAX {
+        format!("Value '{value}'")
+    } else {
+        "Value".to_owned()
+    }
+}
+
 struct Found<'a> {
     params: &'a QueryParams,
     violations: Vec<String>,
@@ -158,11 +167,7 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn add(&mut self, value: Option<&str>, label: &str, constraint: &str) {
-        let value = match value {
-            Some(value) if value.chars().count() <= SHOWN_CHARS_MAX => format!("Value '{value}'"),
-            Some(_) => "Value".to_owned(),
-            None => "Value null".to_owned(),
-        };
+        let value = value.map_or_else(|| "Value null".to_owned(), shown);
         if self.violations.len() < VIOLATIONS_MAX {
             self.violations.push(format!(
                 "{value} at '{label}' failed to satisfy constraint: {constraint}"

@@ -2,17 +2,63 @@
 
 use crate::ApiError;
 use crate::entity::Permissions;
+use crate::model::shown;
 use hallpass_policy::{Policy, PolicyKind};
 use hallpass_session::Tag;
 use hallpass_wire::QueryParams;
 
 /// Role, user and session names (IAM and STS quotas).
 pub(crate) const NAME_CHARS_MAX: usize = 64;
+/// Names of sessions and source identities.
+const SESSION_NAME_CHARS_MIN: usize = 2;
 /// Policy and instance profile names.
 pub(crate) const LONG_NAME_CHARS_MAX: usize = 128;
 /// Tags on one entity.
 const TAGS_MAX: usize = 50;
 const PATH_CHARS_MAX: usize = 512;
+
+/// One of `[\w+=,.@-]`.
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
+}
+
+/// A name as STS takes it, of `2` to `chars_max` characters. STS names every constraint that does not hold, and has no
+/// sentence of its own for the letters, as IAM has.
+pub(crate) fn session_name<'a>(
+    parameter: &str,
+    text: &'a str,
+    chars_max: usize,
+) -> Result<&'a str, ApiError> {
+    let length = text.chars().count();
+    let mut broken = vec![];
+    if !text.bytes().all(is_of_name) {
+        broken.push(r"Member must satisfy regular expression pattern: [\w+=,.@-]*".to_owned());
+    }
+    if length < SESSION_NAME_CHARS_MIN {
+        broken.push(format!(
+            "Member must have length greater than or equal to {SESSION_NAME_CHARS_MIN}"
+        ));
+    }
+    if length > chars_max {
+        broken.push(format!(
+            "Member must have length less than or equal to {chars_max}"
+        ));
+    }
+    if broken.is_empty() {
+        return Ok(text);
+    }
+    let plural = if broken.len() == 1 { "" } else { "s" };
+    let at = format!("{} at '{}'", shown(text), lower_first(parameter));
+    let violations: Vec<_> = broken
+        .iter()
+        .map(|constraint| format!("{at} failed to satisfy constraint: {constraint}"))
+        .collect();
+    Err(ApiError::validation(format!(
+        "{} validation error{plural} detected: {}",
+        broken.len(),
+        violations.join("; ")
+    )))
+}
 
 /// `[\w+=,.@-]+`
 pub(crate) fn name<'a>(parameter: &str, text: &'a str, chars_max: usize) -> Result<&'a str, ApiError> {
@@ -25,14 +71,12 @@ pub(crate) fn name<'a>(parameter: &str, text: &'a str, chars_max: usize) -> Resu
     }
     if text.chars().count() > chars_max {
         return Err(ApiError::validation(format!(
-            "1 validation error detected: Value at '{lower}' failed to satisfy constraint: \
-             Member must have length less than or equal to {chars_max}"
+            "1 validation error detected: {} at '{lower}' failed to satisfy constraint: \
+             Member must have length less than or equal to {chars_max}",
+            shown(text)
         )));
     }
-    if !text
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
-    {
+    if !text.bytes().all(is_of_name) {
         return Err(ApiError::validation(format!(
             "The specified value for {lower} is invalid. It must contain only alphanumeric characters and/or the \
              following: +=,.@_-"
@@ -116,6 +160,14 @@ pub(crate) fn merge_tags(tags: &mut Vec<Tag>, new: Vec<Tag>) -> Result<(), ApiEr
 
 /// Parses a policy document as it is about to be stored.
 pub(crate) fn document(text: &str, kind: PolicyKind, chars_max: usize) -> Result<(), ApiError> {
+    document_size(text, kind, chars_max)?;
+    Policy::parse(text, kind)
+        .map(|_| ())
+        .map_err(|error| ApiError::malformed_policy(error.message))
+}
+
+/// The size of a document that is parsed elsewhere.
+pub(crate) fn document_size(text: &str, kind: PolicyKind, chars_max: usize) -> Result<(), ApiError> {
     // Sizes ignore white space (IAM quotas).
     let size = text
         .chars()
@@ -130,9 +182,7 @@ pub(crate) fn document(text: &str, kind: PolicyKind, chars_max: usize) -> Result
             "Cannot exceed quota for {what}: {chars_max}"
         )));
     }
-    Policy::parse(text, kind)
-        .map(|_| ())
-        .map_err(|error| ApiError::malformed_policy(error.message))
+    Ok(())
 }
 
 /// The aggregate size of an entity's inline policies.

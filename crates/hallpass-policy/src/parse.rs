@@ -19,6 +19,15 @@ use std::collections::HashSet;
 pub const DOCUMENT_BYTES_MAX: usize = 131_072;
 /// Documents with more strings in all their lists are refused.
 pub const VALUES_MAX: usize = 16_384;
+/// What a trust policy can be about; an action that matches none of them is refused, a misspelt one too.
+const TRUST_ACTIONS: [&str; 6] = [
+    "sts:AssumeRole",
+    "sts:AssumeRoleWithSAML",
+    "sts:AssumeRoleWithWebIdentity",
+    "sts:SetContext",
+    "sts:SetSourceIdentity",
+    "sts:TagSession",
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Versions {
@@ -441,7 +450,8 @@ impl Parser<'_> {
         if vendor.is_empty() || !vendor.bytes().all(letters) {
             return refuse(&format!("Vendor {vendor} is not valid"));
         }
-        if trust && !vendor.eq_ignore_ascii_case("sts") {
+        let pattern = Pattern::action(text);
+        if trust && !TRUST_ACTIONS.iter().any(|known| pattern.matches_action(known)) {
             return refuse("AssumeRole policy may only specify STS AssumeRole actions.");
         }
         Ok(())

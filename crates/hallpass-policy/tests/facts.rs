@@ -132,6 +132,36 @@ fn fact_03_principals_take_no_partial_wildcard_and_are_case_sensitive() {
 }
 
 #[test]
+fn a_trust_policy_is_about_assuming_the_role_and_nothing_else() {
+    let trust = |action: &str| {
+        format!(r#"{{"Statement":{{"Effect":"Allow","Principal":{{"AWS":"*"}},"Action":"{action}"}}}}"#)
+    };
+    for good in [
+        "sts:AssumeRole",
+        "STS:assumerolewithsaml",
+        "sts:TagSession",
+        "sts:SetContext",
+        "sts:Assume*",
+        "sts:*",
+    ] {
+        assert!(Policy::parse(&trust(good), PolicyKind::Trust).is_ok(), "{good}");
+    }
+    for bad in [
+        "sts:TagSessions",
+        "sts:GetCallerIdentity",
+        "sts:Get*",
+        "sts:",
+        "iam:PassRole",
+    ] {
+        assert_eq!(
+            refusal(PolicyKind::Trust, &trust(bad)).message,
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+            "{bad}"
+        );
+    }
+}
+
+#[test]
 fn fact_04_a_trust_policy_keeps_unique_ids_and_principal_arn_survives() {
     // The authority puts unique ids into what it stores, at the positions the parser reports.
     let none = Context::new();

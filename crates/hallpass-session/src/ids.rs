@@ -17,8 +17,6 @@ pub enum IdKind {
     Group,
     /// `ASCA…`
     ServerCertificate,
-    /// `APKA…`
-    PublicKey,
     /// `ACCA…`
     ServiceCredential,
 }
@@ -33,7 +31,6 @@ pub fn unique_id(kind: IdKind, entropy: &dyn Entropy) -> String {
         IdKind::ManagedPolicy => "ANPA",
         IdKind::Group => "AGPA",
         IdKind::ServerCertificate => "ASCA",
-        IdKind::PublicKey => "APKA",
         IdKind::ServiceCredential => "ACCA",
     };
     format!("{prefix}{}", random_base32(entropy, 17))

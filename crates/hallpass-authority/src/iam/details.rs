@@ -164,6 +164,7 @@ fn role_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &CompiledRole) {
 fn local_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &CompiledPolicy) {
     let policy = &policy.policy;
     super::policy::policy_xml(ctx, xml, policy);
+    xml.optional("Description", policy.description.as_deref());
     xml.list(
         "PolicyVersionList",
         "member",

@@ -76,14 +76,19 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         tags: names::tags(&ctx.call.params)?,
     };
     let mut xml = XmlWriter::new();
-    xml.element("Policy", |xml| policy_xml(ctx, xml, &policy));
+    xml.element("Policy", |xml| {
+        policy_xml(ctx, xml, &policy);
+        if !policy.tags.is_empty() {
+            tags_xml(xml, &policy.tags);
+        }
+    });
     let arn = policy_arn(ctx.account.id(), &policy);
     Ok(Outcome::made(xml, vec![put_policy(ctx, &policy)])?.noting("policyArn", arn))
 }
 
 fn managed_document(ctx: &Ctx<'_>) -> Result<String, ApiError> {
     let document = ctx.required("PolicyDocument")?;
-    names::document(document, PolicyKind::Identity, DOCUMENT_CHARS_MAX)?;
+    names::document_size(document, PolicyKind::Identity, DOCUMENT_CHARS_MAX)?;
     hallpass_policy::Policy::parse_managed(document)
         .map(|_| document.to_owned())
         .map_err(|error| ApiError::malformed_policy(error.message))
@@ -93,6 +98,7 @@ fn put_policy(ctx: &Ctx<'_>, policy: &ManagedPolicy) -> Op {
     put(key(ctx.account.id(), "policy", &policy.name), policy)
 }
 
+/// What every answer tells of a policy; its description and tags are for some only.
 pub(super) fn policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &ManagedPolicy) {
     let arn = policy_arn(ctx.account.id(), policy);
     xml.text("PolicyName", &policy.name)
@@ -106,12 +112,8 @@ pub(super) fn policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &ManagedPol
             ctx.account.boundary_count(&arn).to_string(),
         )
         .text("IsAttachable", "true")
-        .optional("Description", policy.description.as_deref())
         .text("CreateDate", policy.created.iso8601())
         .text("UpdateDate", policy.updated.iso8601());
-    if !policy.tags.is_empty() {
-        tags_xml(xml, &policy.tags);
-    }
 }
 
 pub(super) fn aws_policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, arn: &str) {
@@ -152,10 +154,18 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let arn = ctx.required("PolicyArn")?;
     let mut xml = XmlWriter::new();
     if managed::aws_managed(arn).is_some() {
-        xml.element("Policy", |xml| aws_policy_xml(ctx, xml, arn));
+        xml.element("Policy", |xml| {
+            aws_policy_xml(ctx, xml, arn);
+            tags_xml(xml, &[]);
+        });
     } else {
-        let policy = own(ctx)?;
-        xml.element("Policy", |xml| policy_xml(ctx, xml, &policy.policy));
+        let policy = &own(ctx)?.policy;
+        xml.element("Policy", |xml| {
+            policy_xml(ctx, xml, policy);
+            xml.optional("Description", policy.description.as_deref());
+            // Here, as nowhere else, an empty list is told.
+            tags_xml(xml, &policy.tags);
+        });
     }
     Outcome::read(xml)
 }

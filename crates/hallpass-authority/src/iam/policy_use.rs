@@ -71,7 +71,12 @@ pub(crate) fn entities(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         let bounds = permissions.boundary.as_deref() == Some(arn);
         (attached && usage != Some("PermissionsBoundary")) || (bounds && usage != Some("PermissionsPolicy"))
     };
-    let wanted = ctx.param("EntityFilter").map(str::to_ascii_uppercase);
+    // The two values that name no kind of entity filter nothing.
+    let kinds = |filter: &&str| ["User", "Role", "Group"].contains(filter);
+    let wanted = ctx
+        .param("EntityFilter")
+        .filter(kinds)
+        .map(str::to_ascii_uppercase);
     let all = holders(ctx)
         .filter(|holder| wanted.as_deref().is_none_or(|wanted| wanted == holder.kind))
         .filter(|holder| under_path(ctx, holder.path) && has(holder.permissions));

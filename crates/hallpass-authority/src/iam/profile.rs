@@ -104,6 +104,14 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 pub(super) fn profile_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, profile: &InstanceProfile) {
+    listed_xml(ctx, xml, profile);
+    if !profile.tags.is_empty() {
+        tags_xml(xml, &profile.tags);
+    }
+}
+
+/// What a list tells of a profile: not its tags ("ListInstanceProfiles").
+fn listed_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, profile: &InstanceProfile) {
     xml.text("Path", &profile.path)
         .text("InstanceProfileName", &profile.name)
         .text("InstanceProfileId", &profile.id)
@@ -113,9 +121,6 @@ pub(super) fn profile_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, profile: &Instance
     xml.list("Roles", "member", roles, |xml, role| {
         super::role::role_xml(ctx, xml, &role.role)
     });
-    if !profile.tags.is_empty() {
-        tags_xml(xml, &profile.tags);
-    }
 }
 
 pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -129,7 +134,7 @@ fn list_xml(ctx: &Ctx<'_>, profiles: Vec<&InstanceProfile>) -> Result<Outcome, A
     let (profiles, marker) = ctx.page(profiles, |profile| profile.name.to_ascii_lowercase())?;
     let mut xml = XmlWriter::new();
     xml.list("InstanceProfiles", "member", profiles, |xml, profile| {
-        profile_xml(ctx, xml, profile)
+        listed_xml(ctx, xml, profile)
     });
     page_end(&mut xml, marker);
     Outcome::read(xml)

@@ -127,6 +127,16 @@ fn max_session(ctx: &Ctx<'_>) -> Result<Option<i64>, ApiError> {
 }
 
 pub(super) fn role_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &Role) {
+    listed_xml(ctx, xml, role);
+    boundary_xml(xml, &role.permissions);
+    if !role.permissions.tags.is_empty() {
+        tags_xml(xml, &role.permissions.tags);
+    }
+    last_used_xml(ctx, xml, role);
+}
+
+/// What a list tells of a role: not its boundary, tags and last use ("ListRoles").
+pub(super) fn listed_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &Role) {
     xml.text("Path", &role.path)
         .text("RoleName", &role.name)
         .text("RoleId", &role.id)
@@ -135,11 +145,6 @@ pub(super) fn role_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &Role) {
         .text("AssumeRolePolicyDocument", percent_encode(&role.trust))
         .optional("Description", role.description.as_deref())
         .text("MaxSessionDuration", role.max_session_seconds.to_string());
-    boundary_xml(xml, &role.permissions);
-    if !role.permissions.tags.is_empty() {
-        tags_xml(xml, &role.permissions.tags);
-    }
-    last_used_xml(ctx, xml, role);
 }
 
 pub(super) fn last_used_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &Role) {
@@ -169,7 +174,7 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let (roles, marker) = ctx.page(roles, |role| role.role.name.to_ascii_lowercase())?;
     let mut xml = XmlWriter::new();
     xml.list("Roles", "member", roles, |xml, role| {
-        role_xml(ctx, xml, &role.role)
+        listed_xml(ctx, xml, &role.role)
     });
     page_end(&mut xml, marker);
     Outcome::read(xml)
@@ -273,8 +278,5 @@ pub(crate) fn untag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 pub(crate) fn list_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut xml = XmlWriter::new();
-    tags_xml(&mut xml, &role(ctx)?.role.permissions.tags);
-    page_end(&mut xml, None);
-    Outcome::read(xml)
+    super::tagging::list(ctx, &role(ctx)?.role.permissions.tags)
 }

@@ -23,7 +23,7 @@ const ALLOWED: [&str; 4] = [
     "DeleteServiceLinkedRole",
 ];
 /// Services whose role is not called after the first word of their name.
-const NAMES: [(&str, &str); 16] = [
+const NAMES: [(&str, &str); 30] = [
     ("autoscaling", "AutoScaling"),
     ("batch", "Batch"),
     ("ecs", "ECS"),
@@ -40,6 +40,57 @@ const NAMES: [(&str, &str); 16] = [
     ("rds", "RDS"),
     ("spot", "EC2Spot"),
     ("spotfleet", "EC2SpotFleet"),
+    // The last word is what is scaled (Application Auto Scaling, "Service-linked roles").
+    (
+        "appstream.application-autoscaling",
+        "ApplicationAutoScaling_AppStreamFleet",
+    ),
+    (
+        "cassandra.application-autoscaling",
+        "ApplicationAutoScaling_CassandraTable",
+    ),
+    (
+        "comprehend.application-autoscaling",
+        "ApplicationAutoScaling_ComprehendEndpoint",
+    ),
+    (
+        "custom-resource.application-autoscaling",
+        "ApplicationAutoScaling_CustomResource",
+    ),
+    (
+        "dynamodb.application-autoscaling",
+        "ApplicationAutoScaling_DynamoDBTable",
+    ),
+    (
+        "ec2.application-autoscaling",
+        "ApplicationAutoScaling_EC2SpotFleetRequest",
+    ),
+    ("ecs.application-autoscaling", "ApplicationAutoScaling_ECSService"),
+    (
+        "elasticache.application-autoscaling",
+        "ApplicationAutoScaling_ElastiCacheRG",
+    ),
+    (
+        "kafka.application-autoscaling",
+        "ApplicationAutoScaling_KafkaCluster",
+    ),
+    (
+        "lambda.application-autoscaling",
+        "ApplicationAutoScaling_LambdaConcurrency",
+    ),
+    (
+        "neptune.application-autoscaling",
+        "ApplicationAutoScaling_NeptuneCluster",
+    ),
+    ("rds.application-autoscaling", "ApplicationAutoScaling_RDSCluster"),
+    (
+        "sagemaker.application-autoscaling",
+        "ApplicationAutoScaling_SageMakerEndpoint",
+    ),
+    (
+        "workspaces.application-autoscaling",
+        "ApplicationAutoScaling_WorkSpacesPool",
+    ),
 ];
 
 /// Refuses what nobody but the service may do to its role.

@@ -129,7 +129,9 @@ pub(crate) fn get_password_policy(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 
 pub(crate) fn delete_password_policy(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut settings = ctx.account.settings().clone();
-    settings.password_policy.take().ok_or_else(|| no_policy(ctx))?;
+    settings.password_policy.take().ok_or_else(|| {
+        ApiError::no_such_entity("The account policy with name PasswordPolicy cannot be found.")
+    })?;
     Outcome::wrote(vec![put_settings(ctx, &settings)])
 }
 

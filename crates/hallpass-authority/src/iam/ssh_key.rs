@@ -6,11 +6,13 @@ use crate::entity::{SshPublicKey, User};
 use crate::{ApiError, password, x509};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hallpass_session::{IdKind, unique_id};
+use hallpass_session::random_base32;
 use hallpass_wire::XmlWriter;
 use md5::{Digest as _, Md5};
 
 const KEYS_MAX: usize = 5;
+/// After `APKA`. An id has twenty characters, as an access key's, not an entity's twenty-one.
+const ID_LETTERS: usize = 16;
 const KIND: &str = "ssh-rsa";
 /// IAM takes 2,048 bits at least; the modulus begins with a zero byte.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=2_049;
@@ -92,7 +94,7 @@ pub(crate) fn upload(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         .chunks(2)
         .filter_map(|pair| std::str::from_utf8(pair).ok());
     let key = SshPublicKey {
-        id: unique_id(IdKind::PublicKey, &*ctx.env.entropy),
+        id: format!("APKA{}", random_base32(&*ctx.env.entropy, ID_LETTERS)),
         body,
         fingerprint: pairs.collect::<Vec<_>>().join(":"),
         is_active: true,

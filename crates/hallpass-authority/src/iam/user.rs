@@ -108,15 +108,20 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 pub(super) fn user_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, user: &User) {
+    listed_xml(ctx, xml, user);
+    boundary_xml(xml, &user.permissions);
+    if !user.permissions.tags.is_empty() {
+        tags_xml(xml, &user.permissions.tags);
+    }
+}
+
+/// What a list tells of a user: not its boundary and tags ("ListUsers").
+fn listed_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, user: &User) {
     xml.text("Path", &user.path)
         .text("UserName", &user.name)
         .text("UserId", &user.id)
         .text("Arn", user_arn(ctx.account.id(), user))
         .text("CreateDate", user.created.iso8601());
-    boundary_xml(xml, &user.permissions);
-    if !user.permissions.tags.is_empty() {
-        tags_xml(xml, &user.permissions.tags);
-    }
 }
 
 pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -137,7 +142,7 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let (users, marker) = ctx.page(users, |user| user.user.name.to_ascii_lowercase())?;
     let mut xml = XmlWriter::new();
     xml.list("Users", "member", users, |xml, user| {
-        user_xml(ctx, xml, &user.user)
+        listed_xml(ctx, xml, &user.user)
     });
     page_end(&mut xml, marker);
     Outcome::read(xml)
@@ -258,8 +263,5 @@ pub(crate) fn untag(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 pub(crate) fn list_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut xml = XmlWriter::new();
-    tags_xml(&mut xml, &user(ctx)?.user.permissions.tags);
-    page_end(&mut xml, None);
-    Outcome::read(xml)
+    super::tagging::list(ctx, &user(ctx)?.user.permissions.tags)
 }

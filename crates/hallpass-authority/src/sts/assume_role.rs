@@ -113,7 +113,7 @@ fn source_identity(ctx: &Ctx<'_>, parent: Option<&SessionClaims>) -> Result<Opti
     let inherited = parent.and_then(|parent| parent.source_identity.clone());
     let asked = ctx.param("SourceIdentity");
     if let Some(asked) = asked {
-        names::name("SourceIdentity", asked, names::NAME_CHARS_MAX)?;
+        names::session_name("SourceIdentity", asked, names::NAME_CHARS_MAX)?;
     }
     match (inherited, asked) {
         (Some(inherited), Some(asked)) if inherited != asked => Err(ApiError::new(

@@ -17,14 +17,7 @@ const ROOT_SECONDS_MAX: i64 = 3_600;
 const NAME_CHARS_MAX: usize = 32;
 
 fn name<'a>(ctx: &'a Ctx<'_>) -> Result<&'a str, ApiError> {
-    let name = names::name("Name", ctx.required("Name")?, NAME_CHARS_MAX)?;
-    if name.len() < 2 {
-        return Err(ApiError::validation(
-            "1 validation error detected: Value at 'name' failed to satisfy constraint: \
-             Member must have length greater than or equal to 2",
-        ));
-    }
-    Ok(name)
+    names::session_name("Name", ctx.required("Name")?, NAME_CHARS_MAX)
 }
 
 /// Who may ask at all: a long-term key of a user, or of root.

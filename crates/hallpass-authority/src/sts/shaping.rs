@@ -17,18 +17,11 @@ const SESSION_POLICY_ARNS_MAX: usize = 10;
 
 /// `RoleSessionName`: 2 to 64 characters.
 pub(super) fn role_session_name<'a>(ctx: &'a Ctx<'_>) -> Result<&'a str, ApiError> {
-    let name = names::name(
+    names::session_name(
         "RoleSessionName",
         ctx.required("RoleSessionName")?,
         names::NAME_CHARS_MAX,
-    )?;
-    if name.len() < 2 {
-        return Err(ApiError::validation(
-            "1 validation error detected: Value at 'roleSessionName' failed to satisfy constraint: \
-             Member must have length greater than or equal to 2",
-        ));
-    }
-    Ok(name)
+    )
 }
 
 /// `DurationSeconds` of a role's session: 900 to 43,200, an hour when not given.
