@@ -5,8 +5,8 @@ use crate::lease::Leases;
 use crate::machine::{MachineCache, Snapshot};
 use crate::tag_rules::WithTags;
 use crate::{
-    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, EventOutcome, FilesStatus,
-    Machine, Rules, RulesFile, SessionRequest, SessionShape, SourceError,
+    AgentEvent, AgentStatus, AuditSink, CallerFacts, CredentialSource, Decision, DrawnAhead, EventOutcome,
+    FilesStatus, Machine, Rules, RulesFile, SessionRequest, SessionShape, SourceError,
 };
 use hallpass_caller::{Caller, ConnectRecord};
 use hallpass_imds::{HostPolicy, TokenKey};
@@ -95,6 +95,7 @@ impl AgentConfig {
 /// The agent. Shared by every door; all of its state is in memory.
 pub struct Agent {
     pub(crate) config: AgentConfig,
+    names: DrawnAhead,
     pub(crate) tokens: TokenKey,
     pub(crate) hosts: HostPolicy,
     pub(crate) machines: MachineCache,
@@ -150,6 +151,7 @@ impl Agent {
             Arc::clone(&config.entropy),
         );
         Ok(Arc::new(Self {
+            names: DrawnAhead::new(Arc::clone(&config.entropy)),
             tokens,
             hosts: HostPolicy {
                 bound: config.bound.clone(),
@@ -296,7 +298,7 @@ impl Agent {
 
     pub(crate) fn request_id(&self) -> String {
         let mut bytes = [0_u8; 8];
-        self.config.entropy.fill(&mut bytes);
+        self.names.fill(&mut bytes);
         hex::encode(bytes)
     }
 

@@ -5,7 +5,7 @@ pub(crate) use ends::TcpEnds;
 use crate::{Decision, Evidence, Rules};
 use hallpass_caller::{
     Caller, CallerError, ConnectRecord, FactSources, Holder, Namespaces, Peer, ProcessFacts, Proof, SockDiag,
-    UnixOwner, UserDatabase, process,
+    UnixOwner, UserDatabase, process, program,
 };
 use std::fs;
 use std::net::SocketAddr;
@@ -240,11 +240,9 @@ impl Callers {
     pub(crate) fn of_reader(&self, uid: u32, gids: &[u32], pid: u32) -> Caller {
         let mut caller = self.caller(uid, gids.to_vec(), 0, None);
         // The number alone tells nothing: a process in another pid namespace has none here.
-        if let Ok(found) = process(pid)
-            && found.uids.contains(&uid)
-        {
+        if let Ok(exe) = program(pid, uid) {
             caller.pid = Some(pid);
-            caller.exe = found.exe;
+            caller.exe = exe;
         }
         caller
     }

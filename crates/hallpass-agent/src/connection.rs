@@ -1,7 +1,7 @@
 use crate::{Agent, Shutdown, SockDiag, metadata, socket};
 use bytes::Bytes;
 use hallpass_caller::{original_destination, unix_owner};
-use hallpass_imds::ImdsResponse;
+use hallpass_imds::{ImdsResponse, Normal, PathError, normalize};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming as Body;
@@ -43,6 +43,8 @@ const USER_AGENT_CHARACTERS_MAX: usize = 200;
 pub(crate) struct Incoming {
     pub(crate) method: Method,
     pub(crate) target: String,
+    /// What the target names, read once for all who ask.
+    pub(crate) path: Result<Normal, PathError>,
     pub(crate) headers: HeaderMap,
     pub(crate) request_id: String,
 }
@@ -50,9 +52,11 @@ pub(crate) struct Incoming {
 impl Incoming {
     fn new(request: Request<Body>, request_id: String) -> Self {
         let (parts, _body) = request.into_parts();
+        let target = target(&parts.uri);
         Self {
             method: parts.method,
-            target: target(&parts.uri),
+            path: normalize(&target),
+            target,
             headers: parts.headers,
             request_id,
         }

@@ -6,9 +6,7 @@ use crate::{Agent, AgentEvent, AuditDoor, EventOutcome};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hallpass_imds::{
-    ContainerError, ContainerProtocol, ImdsResponse, check_headers, container_answer, html, normalize,
-};
+use hallpass_imds::{ContainerError, ContainerProtocol, ImdsResponse, check_headers, container_answer, html};
 use hallpass_secret::Secret;
 use std::sync::Arc;
 
@@ -47,7 +45,7 @@ pub(crate) fn is_container(ends: &TcpEnds, incoming: &Incoming) -> bool {
     if ContainerProtocol::at(ends.asked()).is_some() {
         return true;
     }
-    let Ok(path) = normalize(&incoming.target) else {
+    let Ok(path) = &incoming.path else {
         return false;
     };
     let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
@@ -60,7 +58,7 @@ pub(crate) fn is_container(ends: &TcpEnds, incoming: &Incoming) -> bool {
 
 /// Answers one request to the container endpoint: a token, held by the uid it was made for, with rules that still agree.
 pub(crate) async fn respond(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incoming) -> ImdsResponse {
-    let Ok(path) = normalize(&incoming.target) else {
+    let Ok(path) = &incoming.path else {
         return html(400);
     };
     if let Err(refusal) = check_headers(&agent.hosts, path.authority.as_deref(), &incoming.headers) {

@@ -14,7 +14,9 @@ use listing::Listing;
 pub(crate) use listing::shown;
 use opening::Opening;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -24,11 +26,17 @@ const REFRESH_EVERY: Duration = Duration::from_millis(250);
 const LOOK_EVERY: u32 = 20;
 
 /// The files of an agent, mounted. [`MountedFiles::stop`] unmounts; dropping does, too.
-#[derive(Debug)]
 pub struct MountedFiles {
     agent: Arc<Agent>,
+    files: Arc<Files>,
     mounted: Option<Arc<Mounted>>,
     refreshing: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for MountedFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MountedFiles").finish_non_exhaustive()
+    }
 }
 
 /// What the file system sees of the agent.
@@ -36,6 +44,23 @@ struct Files {
     listing: Arc<Listing>,
     opening: Arc<Opening>,
     runtime: tokio::runtime::Handle,
+    /// Held by the open that is being answered where it came in. It writes its record there, which a slow disk may hold
+    /// up: one at a time, so that the file system's other threads go on. False once the runtime may be about to end.
+    at_once: Mutex<bool>,
+}
+
+impl Files {
+    /// What comes of `work` if it needs no waiting, which most opens do not: going through the runtime and back would take
+    /// longer than all the rest. `None`: it has to be waited for.
+    fn at_once<F: Future>(&self, work: Pin<&mut F>) -> Option<F::Output> {
+        let only = self.at_once.try_lock().ok();
+        let _only = only.filter(|goes_on| **goes_on)?;
+        let _runtime = self.runtime.enter();
+        match work.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        }
+    }
 }
 
 impl RoleFiles for Files {
@@ -45,15 +70,17 @@ impl RoleFiles for Files {
 
     fn open(&self, request: OpenRequest, reply: OpenReply) {
         let opening = Arc::clone(&self.opening);
-        match opening.begin() {
-            Some(place) => drop(self.runtime.spawn(async move {
-                match opening.decide(request).await {
-                    Ok(credentials) => reply.opened(credentials),
-                    Err(error) => reply.failed(error),
-                }
-                drop(place);
-            })),
-            None => reply.failed(hallpass_rolefs::OpenError::NotReady),
+        let Some(place) = opening.begin() else {
+            return reply.give(Err(hallpass_rolefs::OpenError::NotReady));
+        };
+        let mut deciding = Box::pin(async move {
+            let decision = opening.decide(request).await;
+            drop(place);
+            decision
+        });
+        match self.at_once(deciding.as_mut()) {
+            Some(decision) => reply.give(decision),
+            None => drop(self.runtime.spawn(async move { reply.give(deciding.await) })),
         }
     }
 
@@ -82,6 +109,7 @@ impl Agent {
             listing: Arc::clone(&listing),
             opening: Arc::new(Opening::new(Arc::clone(self))),
             runtime: tokio::runtime::Handle::current(),
+            at_once: Mutex::new(true),
         });
         let (at, asked) = (path.to_owned(), Arc::clone(&files));
         let mounting = tokio::task::spawn_blocking(move || mount(&at, asked));
@@ -91,9 +119,10 @@ impl Agent {
         })??;
         let mounted = Arc::new(mounted);
         self.set_files_status(&mounted, None);
-        let refreshing = tokio::spawn(keep(Arc::clone(self), files, Arc::clone(&mounted)));
+        let refreshing = tokio::spawn(keep(Arc::clone(self), Arc::clone(&files), Arc::clone(&mounted)));
         Ok(MountedFiles {
             agent: Arc::clone(self),
+            files,
             mounted: Some(mounted),
             refreshing,
         })
@@ -182,6 +211,7 @@ impl MountedFiles {
 impl Drop for MountedFiles {
     fn drop(&mut self) {
         self.refreshing.abort();
+        *self.files.at_once.lock().unwrap_or_else(PoisonError::into_inner) = false;
         *self.agent.files.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

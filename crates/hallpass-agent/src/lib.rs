@@ -38,7 +38,7 @@ mod unit_door;
 
 pub use agent::{Agent, AgentConfig, RulesSource};
 pub use audit::{AgentEvent, AuditDoor, AuditSink, CallerFacts, EventOutcome, NoAudit};
-pub use clock::{SystemClock, SystemEntropy};
+pub use clock::{DrawnAhead, SystemClock, SystemEntropy};
 pub use files::MountedFiles;
 pub use hallpass_caller::{Caller, CallerError, ConnectRecord, ConnectRecordError, SockDiag};
 pub use rules::{Decision, Evidence, Explanation, NoMatch, RuleReport, Rules, SessionShape};

@@ -8,7 +8,7 @@ use crate::{Agent, AgentEvent, AuditDoor, EventOutcome, Issued, SessionRequest, 
 use hallpass_caller::{Caller, TcpOwner};
 use hallpass_imds::{
     CallerView, CredentialView, Door, ImdsRequest, ImdsResponse, Need, Reply, Service, credentials_answer,
-    html, need, normalize,
+    html, need,
 };
 use std::io;
 use std::sync::Arc;
@@ -51,8 +51,8 @@ pub(crate) async fn respond(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incom
     let owner = match ends.owner() {
         Ok(owner) => owner,
         Err(error) => {
-            if asked_role(&incoming.target).is_some() {
-                let role = asked_role(&incoming.target).flatten();
+            if asked_role(incoming).is_some() {
+                let role = asked_role(incoming).flatten();
                 record_refusal(
                     agent,
                     ends,
@@ -73,8 +73,8 @@ pub(crate) async fn respond(agent: &Arc<Agent>, ends: &TcpEnds, incoming: &Incom
     let machine = match agent.machine().await {
         Ok(machine) => machine,
         // The list has to be an empty 404 even now; see `hallpass_imds::respond`.
-        Err(error) if need(&incoming.target) == Need::Proof => {
-            let role = asked_role(&incoming.target).flatten();
+        Err(error) if need(&incoming.path) == Need::Proof => {
+            let role = asked_role(incoming).flatten();
             record_refusal(
                 agent,
                 ends,
@@ -99,7 +99,7 @@ async fn answer(
     machine: &Arc<Snapshot>,
     owner: &TcpOwner,
 ) -> ImdsResponse {
-    let (caller, entitled) = match need(&incoming.target) {
+    let (caller, entitled) = match need(&incoming.path) {
         Need::Uid => (None, Arc::default()),
         Need::Proof => entitle(agent, ends, machine).await,
     };
@@ -130,7 +130,7 @@ async fn answer(
     };
     let request = ImdsRequest {
         method: &incoming.method,
-        target: &incoming.target,
+        path: &incoming.path,
         headers: &incoming.headers,
     };
     match hallpass_imds::respond(&service, &view, agent.now(), nonce, &request) {
@@ -140,7 +140,7 @@ async fn answer(
         } => {
             let refused = match denied_role {
                 Some(role) => Some((Some(role).filter(|role| !role.is_empty()), denial(&entitled))),
-                None if response.status >= 400 => asked_role(&incoming.target).map(|role| {
+                None if response.status >= 400 => asked_role(incoming).map(|role| {
                     (
                         role,
                         format!("answered {}: token, Host or headers", response.status),
@@ -275,9 +275,9 @@ fn denial(entitled: &Entitlement) -> String {
     }
 }
 
-/// `Some` if `target` asks for credentials; the role inside, if it names one.
-fn asked_role(target: &str) -> Option<Option<String>> {
-    let path = normalize(target).ok()?;
+/// `Some` if it asks for credentials; the role inside, if it names one.
+fn asked_role(incoming: &Incoming) -> Option<Option<String>> {
+    let path = incoming.path.as_ref().ok()?;
     match path.segments.as_slice() {
         [_, meta, iam, list] if meta == "meta-data" && iam == "iam" && list == "security-credentials" => {
             Some(None)

@@ -22,7 +22,7 @@ use crate::connection::{Incoming, serve_unix};
 use crate::lease::IMDS_LEFT_SECONDS_MIN;
 use crate::{Agent, AgentEvent, AgentStatus, AuditDoor, EventOutcome, Shutdown};
 use hallpass_caller::{Caller, UnixOwner};
-use hallpass_imds::{ImdsResponse, normalize};
+use hallpass_imds::ImdsResponse;
 use serde::Serialize;
 use serde_json::json;
 use std::io;
@@ -46,7 +46,7 @@ impl Agent {
 }
 
 pub(crate) async fn respond(agent: &Arc<Agent>, owner: &UnixOwner, incoming: &Incoming) -> ImdsResponse {
-    let Ok(path) = normalize(&incoming.target) else {
+    let Ok(path) = &incoming.path else {
         return error(400, "the path is not valid", incoming);
     };
     let who = agent.callers.of_unix(owner);

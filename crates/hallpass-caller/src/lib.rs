@@ -44,7 +44,7 @@ pub use connect_record::{ConnectRecord, ConnectRecordError};
 pub use error::CallerError;
 pub use exe::{ExeHashes, exe_path};
 pub use facts::{Fact, FactSources, ProcessFacts, SaidFacts};
-pub use holders::{Holder, Scan, holders_of, process};
+pub use holders::{Holder, Scan, holders_of, process, program};
 pub use namespaces::Namespaces;
 pub use original::original_destination;
 pub use peer::Peer;

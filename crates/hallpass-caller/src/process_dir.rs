@@ -7,6 +7,8 @@ use std::io::{self, Read};
 
 /// More of a file in `/proc` than this is not a fact about a process.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Few of them are longer.
+const FILE_BYTES_USUAL: usize = 4096;
 
 /// The `/proc` directory of one process, opened once.
 ///
@@ -74,13 +76,7 @@ impl ProcessDir {
     /// # Errors
     /// What the system says; `InvalidData` for what is not UTF-8 or too long.
     pub fn read(&self, name: &str) -> io::Result<String> {
-        let file = File::from(self.at(name, OFlags::RDONLY)?);
-        let mut bytes = Vec::new();
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
+        read_text(File::from(self.at(name, OFlags::RDONLY)?))
     }
 
     /// Where one of its links leads, as text.
@@ -126,6 +122,17 @@ impl AsFd for ProcessDir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
+}
+
+/// The text of a file in `/proc`, at most 1 MiB. Those of a process are short and have no size: with room from the start
+/// the kernel is asked twice instead of seven times.
+pub(crate) fn read_text(file: File) -> io::Result<String> {
+    let mut bytes = Vec::with_capacity(FILE_BYTES_USUAL);
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// `net:[4026531840]`, as the links of `/proc/PID/ns` read.

@@ -88,6 +88,14 @@ pub(crate) fn quote(text: &str) -> String {
 
 fn quote_into(quoted: &mut String, text: &str) {
     quoted.push('"');
+    // Nearly every text is plain, and a session token is long: all of it is looked at before any of it is decided on,
+    // which the processor does for many bytes at once.
+    let escaped = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+    if !text.bytes().fold(false, |any, byte| any | escaped(&byte)) {
+        quoted.push_str(text);
+        quoted.push('"');
+        return;
+    }
     let mut rest = text;
     while let Some(at) = rest.find(|letter: char| letter < '\u{20}' || matches!(letter, '"' | '\\')) {
         let (plain, from) = rest.split_at(at);

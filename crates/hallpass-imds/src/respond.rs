@@ -1,8 +1,8 @@
 use crate::guard::forwarded;
 use crate::tree::Node;
 use crate::{
-    HostPolicy, ImdsResponse, Normal, TOKEN_TTL_SECONDS_MAX, TokenKey, Tree, check_headers, html,
-    info_document, normalize,
+    HostPolicy, ImdsResponse, Normal, PathError, TOKEN_TTL_SECONDS_MAX, TokenKey, Tree, check_headers, html,
+    info_document,
 };
 use hallpass_types::UnixSeconds;
 use http::{HeaderMap, Method};
@@ -49,8 +49,8 @@ const TTL_REPLY_HEADER: &str = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds";
 pub struct ImdsRequest<'a> {
     /// The method.
     pub method: &'a Method,
-    /// The request target exactly as sent.
-    pub target: &'a str,
+    /// The request target as [`crate::normalize`] reads it.
+    pub path: &'a Result<Normal, PathError>,
     /// The headers; repeated ones repeated.
     pub headers: &'a HeaderMap,
 }
@@ -128,20 +128,13 @@ pub enum Need {
     Proof,
 }
 
-/// How well the caller must be known to answer `target`. Unreadable targets are refused whoever asks.
+/// How well the caller must be known to answer what is at `path`. Unreadable targets are refused whoever asks.
 #[must_use]
-pub fn need(target: &str) -> Need {
-    let Ok(path) = normalize(target) else {
-        return Need::Uid;
-    };
-    match path
-        .segments
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
-        [_, "meta-data"] | [_, "meta-data", "iam", ..] => Need::Proof,
+pub fn need(path: &Result<Normal, PathError>) -> Need {
+    let segments = path.as_ref().map_or(&[][..], |path| &path.segments);
+    match segments {
+        [_, data] if data == "meta-data" => Need::Proof,
+        [_, data, iam, ..] if data == "meta-data" && iam == "iam" => Need::Proof,
         _ => Need::Uid,
     }
 }
@@ -155,9 +148,8 @@ pub fn respond(
     nonce: [u8; 12],
     request: &ImdsRequest<'_>,
 ) -> Reply {
-    let path = match normalize(request.target) {
-        Ok(path) => path,
-        Err(_) => return plain(html(400)),
+    let Ok(path) = request.path else {
+        return plain(html(400));
     };
     if let Err(refusal) = check_headers(service.hosts, path.authority.as_deref(), request.headers) {
         return plain(refusal);
@@ -167,7 +159,7 @@ pub fn respond(
     }
     let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
     if let [_, "api", "token"] = segments.as_slice() {
-        return plain(token(service, caller, now, nonce, request, &path));
+        return plain(token(service, caller, now, nonce, request, path));
     }
     if *request.method == Method::PUT {
         return plain(empty(403));

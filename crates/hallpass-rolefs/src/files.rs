@@ -6,8 +6,9 @@ pub trait RoleFiles: Send + Sync + 'static {
     /// The roles there are now, each with who may read it. Comes from memory: it must not wait for anything.
     fn directories(&self) -> Arc<Vec<RoleDirectory>>;
 
-    /// Someone who, by [`RoleFiles::directories`], may read opens a file. Must return at once; the answer may come
-    /// later from any thread, once the open is on record. An [`OpenReply`] that is dropped fails the open.
+    /// Someone who, by [`RoleFiles::directories`], may read opens a file. The answer may come later, from any thread,
+    /// once the open is on record: of the calls that run at the same time at most one may wait, for a disk for instance.
+    /// An [`OpenReply`] that is dropped fails the open.
     fn open(&self, request: OpenRequest, reply: OpenReply);
 
     /// Someone who may not read named the role, or read from a descriptor that another user opened. They are refused
@@ -108,14 +109,9 @@ impl OpenReply {
         Self(Box::new(answer))
     }
 
-    /// Opens the file. Its content stays what it is now, for as long as it is open.
-    pub fn opened(self, credentials: Arc<RoleCredentials>) {
-        (self.0)(Ok(credentials));
-    }
-
-    /// Fails the open.
-    pub fn failed(self, error: OpenError) {
-        (self.0)(Err(error));
+    /// Opens the file, whose content stays what it is now for as long as it is open, or fails the open.
+    pub fn give(self, decision: Result<Arc<RoleCredentials>, OpenError>) {
+        (self.0)(decision);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The FUSE file system. Its loop is one thread and answers from memory; only opens are answered elsewhere.
+//! The FUSE file system. Its loop answers from memory; only opens are answered by others, at once or later.
 
 mod attributes;
 mod handles;

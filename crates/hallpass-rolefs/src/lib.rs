@@ -5,8 +5,8 @@
 //! keeps up to date. Who may read a file is an [`Access`]: owner, group, mode and POSIX ACL. A role that a user may not
 //! read is not shown to them, not even by its name.
 //!
-//! Nothing here knows rules, leases or audit. The FUSE loop never waits: lists and attributes come from memory, an open
-//! is answered later by whoever holds its [`OpenReply`].
+//! Nothing here knows rules, leases or audit. The FUSE loop never waits, but for one of its threads that may be held up by
+//! an open: lists and attributes come from memory, an open is answered by whoever holds its [`OpenReply`].
 
 mod access;
 mod credentials;

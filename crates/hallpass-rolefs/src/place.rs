@@ -28,6 +28,9 @@ const SOURCE: &str = "hallpass";
 /// How long the end of the FUSE loop is waited for. With files still open it ends with the process.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Threads of the FUSE loop. One may be held up by the record of an open; the other goes on.
+const THREADS: usize = 2;
+
 /// How the files are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileSystem {
@@ -139,6 +142,7 @@ fn mount_fuse(point: &Point, device: OwnedFd, files: Arc<dyn RoleFiles>) -> Resu
     let entry = as_asked(point, FUSE_TYPE, &["ro"], &["default_permissions", "allow_other"]).map_err(fail)?;
     let mut config = Config::default();
     config.acl = SessionACL::All;
+    config.n_threads = Some(THREADS);
     let session = match Session::from_fd(RoleFileSystem::new(files), device, SessionACL::All, config) {
         Ok(session) => session,
         Err(error) => {

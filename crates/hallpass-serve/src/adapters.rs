@@ -1,7 +1,7 @@
 //! What ties the agent to an authority and an audit log in the same process.
 
 use hallpass_agent::{
-    AgentEvent, AuditDoor, AuditSink, BoxFuture, CredentialSource, EventOutcome, Issued, Machine,
+    AgentEvent, AuditDoor, AuditSink, BoxFuture, CredentialSource, DrawnAhead, EventOutcome, Issued, Machine,
     SessionRequest, SourceError, rule_tags,
 };
 use hallpass_audit::{AuditLog, Durability, EventKind, Identity, Record};
@@ -10,7 +10,7 @@ use hallpass_fleet::{NewSession, SessionLog};
 use hallpass_session::Tag;
 use hallpass_types::{Clock, Entropy, UnixSeconds};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Sessions of one instance, from the authority in this process.
 pub struct InstanceSource {
@@ -134,10 +134,63 @@ impl CredentialSource for InstanceSource {
 /// The agent's decisions, as CloudTrail records in the server's log.
 pub struct AgentAudit {
     log: Arc<AuditLog>,
-    entropy: Arc<dyn Entropy>,
+    names: DrawnAhead,
     account: String,
     region: String,
     instance: String,
+    made: Mutex<Vec<Made>>,
+}
+
+/// How many records are kept to be used again: of so many callers that ask in turn.
+const MADE_MAX: usize = 8;
+
+/// A record, and the event it was made of. Of the next event that is like it only [`Made::renew`] is different.
+struct Made {
+    event: AgentEvent,
+    record: Record,
+}
+
+impl Made {
+    /// Whether all is the same that a record holds, but for when, by which request and from which address.
+    fn is_like(&self, event: &AgentEvent) -> bool {
+        // All of them by name: what is added to an event must be thought of here.
+        let AgentEvent {
+            time: _,
+            request_id: _,
+            outcome,
+            caller,
+            door,
+            peer: _,
+            rule,
+            user_agent,
+        } = event;
+        let made = &self.event;
+        (
+            &made.outcome,
+            &made.caller,
+            &made.door,
+            &made.rule,
+            &made.user_agent,
+        ) == (outcome, caller, door, rule, user_agent)
+    }
+
+    fn renew(&mut self, event: AgentEvent, event_id: String) {
+        self.record.time = event.time;
+        self.record.request_id = event.request_id;
+        self.record.event_id = event_id;
+        if self.event.peer != event.peer {
+            self.record.source_ip = source_ip(&event.peer);
+            self.event.peer = event.peer;
+        }
+    }
+}
+
+/// CloudTrail has addresses without ports.
+fn source_ip(peer: &str) -> String {
+    match peer.parse::<std::net::SocketAddr>() {
+        Ok(peer) => peer.ip().to_canonical().to_string(),
+        Err(_) => peer.to_owned(),
+    }
 }
 
 impl AgentAudit {
@@ -152,14 +205,48 @@ impl AgentAudit {
     ) -> Self {
         Self {
             log,
-            entropy,
+            names: DrawnAhead::new(entropy),
             account: account.to_owned(),
             region: region.to_owned(),
             instance: instance.to_owned(),
+            made: Mutex::default(),
         }
     }
 
-    fn to_record(&self, event: AgentEvent) -> Record {
+    /// The record of an event: of one that is like it where there is one, since most of the work is in making it.
+    fn made(&self, event: AgentEvent) -> Made {
+        let event_id = hallpass_session::random_hex(&self.names, 32);
+        let like = {
+            let mut made = self.lock();
+            let place = made.iter().position(|made| made.is_like(&event));
+            place.map(|place| made.remove(place))
+        };
+        match like {
+            Some(mut made) => {
+                made.renew(event, event_id);
+                made
+            }
+            None => Made {
+                record: self.to_record(event.clone(), event_id),
+                event,
+            },
+        }
+    }
+
+    /// Keeps a record to be used again, in place of the one longest unused.
+    fn keep(&self, record: Made) {
+        let mut made = self.lock();
+        if made.len() >= MADE_MAX {
+            made.remove(0);
+        }
+        made.push(record);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Made>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn to_record(&self, event: AgentEvent, event_id: String) -> Record {
         let mut detail = Map::new();
         let text = |text: Option<String>| text.map_or(Value::Null, Value::String);
         detail.insert("instance".to_owned(), Value::String(self.instance.clone()));
@@ -206,11 +293,7 @@ impl AgentAudit {
             source: "ec2.amazonaws.com".to_owned(),
             name: "IssueCredentials".to_owned(),
             region: self.region.clone(),
-            // CloudTrail has addresses without ports.
-            source_ip: match event.peer.parse::<std::net::SocketAddr>() {
-                Ok(peer) => peer.ip().to_canonical().to_string(),
-                Err(_) => event.peer,
-            },
+            source_ip: source_ip(&event.peer),
             user_agent: event.user_agent,
             identity: Identity {
                 kind: "AWSService".to_owned(),
@@ -227,7 +310,7 @@ impl AgentAudit {
                 .collect(),
             read_only: false,
             request_id: event.request_id,
-            event_id: hallpass_session::random_hex(&*self.entropy, 32),
+            event_id,
             account: self.account.clone(),
             bytes: None,
             detail,
@@ -246,12 +329,10 @@ impl AuditSink for AgentAudit {
             } else {
                 Durability::Written
             };
-            let record = self.to_record(event);
-            self.log
-                .append(&record, durability)
-                .await
-                .map(|_| ())
-                .map_err(|error| error.to_string())
+            let made = self.made(event);
+            let appended = self.log.append(&made.record, durability).await;
+            self.keep(made);
+            appended.map(|_| ()).map_err(|error| error.to_string())
         })
     }
 
