@@ -10,13 +10,15 @@ use crate::fleet::{Fleet, confirmations_xml};
 use crate::keyring::{Keyring, KeyringError, RootKey, StoredKeyring};
 use crate::state::{ApplyError, PREFIX, State, access_key_key, key, put};
 use crate::{ActionInfo, Answer, ApiError, Call, Requirement, Service};
-use hallpass_access::{Caller, Permit, PolicyBundle};
+use hallpass_access::{Caller, Candidate, Permit, PolicyBundle};
 use hallpass_secret::Secret;
 use hallpass_session::{SessionPrincipal, secret_access_key, user_access_key};
 use hallpass_store::backup::RESTORING_KEY;
 use hallpass_store::{Compare, Listing, Op, Progress, Store, StoreError, Txn};
 use hallpass_types::{AccessKeyId, AccountId, Entropy, UnixSeconds};
+use quick_cache::sync::Cache;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ const FIRST_ACCOUNT_KEY: &str = "v1/system/first-account";
 const CONFLICT_RETRIES_MAX: usize = 50;
 /// For a write of ours to come back from a store that others write to as well.
 const OWN_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Long-term keys whose owners are kept: what a request needs to know of one is not made anew for each.
+const KEY_OWNERS_MAX: usize = 4_096;
 /// A system opened for the first time makes its keys then; the instant only tells their age.
 const FIRST_KEYS_MADE: UnixSeconds = UnixSeconds(0);
 
@@ -93,6 +97,10 @@ pub struct Authority {
     pub(crate) env: Environment,
     pub(crate) store: Arc<dyn Store>,
     state: RwLock<State>,
+    /// How often `state` was changed. Written only by who may write `state`, so that it stands still for its readers.
+    generation: AtomicU64,
+    /// Whose long-term keys are, as of a generation.
+    pub(crate) key_owners: Cache<AccessKeyId, (u64, Candidate)>,
     sessions: SessionPolicies,
     /// One write at a time in this process: plan, commit, apply.
     writing: tokio::sync::Mutex<()>,
@@ -171,6 +179,8 @@ impl Authority {
             },
             store,
             state: RwLock::new(state),
+            generation: AtomicU64::new(0),
+            key_owners: Cache::new(KEY_OWNERS_MAX),
             sessions: SessionPolicies::new(),
             writing: tokio::sync::Mutex::new(()),
             changes: tokio::sync::watch::Sender::new(revision),
@@ -401,6 +411,7 @@ impl Authority {
     /// Takes changes over into the state.
     pub(crate) fn show<'a>(&self, revision: u64, changes: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        self.generation.fetch_add(1, Ordering::Relaxed);
         for (key, value) in changes.filter(|(key, _)| key.starts_with(PREFIX)) {
             if let (KEYRING_KEY, Some(value)) = (key, value) {
                 self.show_keyring(value);
@@ -420,7 +431,10 @@ impl Authority {
         if let Some(stored) = listing.entries.iter().find(|entry| entry.key == KEYRING_KEY) {
             self.show_keyring(&stored.value);
         }
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        *state = fresh;
+        drop(state);
         self.changes.send_replace(listing.revision);
         Ok(())
     }
@@ -441,6 +455,11 @@ impl Authority {
     pub fn follows(&self, progress: Arc<Progress>) {
         // Set once; a second call would be a second follower.
         let _ = self.progress.set(progress);
+    }
+
+    /// How often the state that `_state` reads was changed.
+    pub(crate) fn generation(&self, _state: &RwLockReadGuard<'_, State>) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 
     /// The store's revision that reads see: grows with every change of any entity.

@@ -7,7 +7,7 @@ pub use instance::{InstanceSession, InstanceSessionError, InstanceSessionRequest
 use crate::account::{CompiledRole, role_arn, user_arn};
 use crate::authority::Authority;
 use crate::entity::{Instance, InstanceState};
-use crate::state::{key, put};
+use crate::state::{State, key, put};
 use crate::{ApiError, account};
 use hallpass_access::{AuthenticationError, Caller, CallerKind, Candidate};
 use hallpass_policy::PrincipalInfo;
@@ -59,8 +59,21 @@ impl Authority {
     }
 
     fn candidate_of_key(&self, id: &AccessKeyId) -> Result<Candidate, AuthenticationError> {
-        let invalid = |why: &str| AuthenticationError::Invalid(why.to_owned());
         let state = self.read();
+        let generation = self.generation(&state);
+        if let Some((made_at, candidate)) = self.key_owners.get(id)
+            && made_at == generation
+        {
+            return Ok(candidate);
+        }
+        let candidate = self.owner_of_key(&state, id)?;
+        self.key_owners
+            .insert(id.clone(), (generation, candidate.clone()));
+        Ok(candidate)
+    }
+
+    fn owner_of_key(&self, state: &State, id: &AccessKeyId) -> Result<Candidate, AuthenticationError> {
+        let invalid = |why: &str| AuthenticationError::Invalid(why.to_owned());
         let key = state.keys.get(id).ok_or_else(|| invalid("no such key"))?;
         if !key.is_active {
             return Err(invalid("the key is inactive"));

@@ -24,10 +24,8 @@ pub struct Input {
     pub authenticated: Authenticated,
     /// What it means, as far as the head tells.
     pub request: ApiRequest,
-    /// What was signed.
+    /// What was signed, and what the upstream's request is made of.
     pub head: RequestHead,
-    /// Method, target and headers for the upstream.
-    pub parts: http::request::Parts,
     /// The body, of which the signature holds the hash, or the stream of events that it begins.
     pub body: ApiBody,
     /// How it reached us.
@@ -67,7 +65,6 @@ pub async fn handle(
         authenticated,
         mut request,
         head,
-        mut parts,
         body,
         connection,
         now,
@@ -131,6 +128,8 @@ pub async fn handle(
         .map_or_else(String::new, |action| action.resource.clone());
     let plan = resource_policy::plan(&request, &body, &arn)?;
 
+    let host = head.header("host").map(str::to_owned);
+    let mut parts = head.into_parts();
     // A parameter in a header counts only if the client signed it.
     let signed = |name: &str| authenticated.verified().signed_header(name);
     let unsigned: Vec<_> = parts
@@ -175,7 +174,7 @@ pub async fn handle(
         return Ok(answer);
     }
     if resource_policy::names_queues(&request)
-        && let Some(host) = head.header("host")
+        && let Some(host) = host
     {
         let scheme = if connection.is_tls { "https" } else { "http" };
         return finish(

@@ -73,18 +73,30 @@ pub struct RequestHead {
     pub query: Option<String>,
     /// All headers.
     pub headers: http::HeaderMap,
+    uri: http::Uri,
 }
 
 impl RequestHead {
     /// Takes over what the client sent.
     #[must_use]
-    pub fn new(parts: &http::request::Parts) -> Self {
+    pub fn new(parts: http::request::Parts) -> Self {
         Self {
-            method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().map(str::to_owned),
-            headers: parts.headers.clone(),
+            method: parts.method,
+            headers: parts.headers,
+            uri: parts.uri,
         }
+    }
+
+    /// Method, target and headers, for an upstream to forward.
+    #[must_use]
+    pub fn into_parts(self) -> http::request::Parts {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.method = self.method;
+        parts.uri = self.uri;
+        parts.headers = self.headers;
+        parts
     }
 
     /// Names and values, for a view.

@@ -31,7 +31,7 @@ pub struct Upload {
     /// Who sent it.
     pub requester: Requester,
     /// The PutObject's head.
-    pub parts: http::request::Parts,
+    pub head: RequestHead,
     /// The file.
     pub body: Body,
     answer: Wish,
@@ -167,7 +167,7 @@ pub async fn read(
         .map_err(|_| Refusal::caller("InvalidURI", 400, "Couldn't parse the specified URI."))?;
     Ok(Upload {
         requester,
-        parts,
+        head: RequestHead::new(parts),
         body,
         answer,
     })

@@ -20,10 +20,8 @@ use std::time::Instant;
 pub struct Input {
     /// Who sent it.
     pub requester: Requester,
-    /// What was signed.
+    /// What was signed, and what the upstream's request is made of.
     pub head: RequestHead,
-    /// Method, target and headers for the upstream.
-    pub parts: http::request::Parts,
     /// The bytes as they arrive.
     pub body: Body,
     /// How it reached us.
@@ -85,7 +83,6 @@ pub async fn handle(
     let Input {
         requester,
         head,
-        parts,
         body,
         connection,
         now,
@@ -180,6 +177,7 @@ pub async fn handle(
         s3.bucket.as_deref().unwrap_or(""),
         s3.key.as_deref().unwrap_or("")
     );
+    let parts = head.into_parts();
     let forward = ForwardRequest::new(permit, s3, parts, body, request_id, now).signed_for(signed_for);
     let forward = match bucket_policy::answer(&gateway.resources, upstream.as_ref(), forward, read).await? {
         bucket_policy::Answered::Here(response) => return Ok(response),

@@ -237,7 +237,7 @@ mod tests {
         if let Some(length) = length {
             request = request.header("content-length", length);
         }
-        RequestHead::new(&request.body(()).unwrap().into_parts().0)
+        RequestHead::new(request.body(()).unwrap().into_parts().0)
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::render::{self, Dialect};
 use hallpass_access::Caller;
+use hallpass_agent::DrawnAhead;
 use hallpass_audit::{AuditLog, Durability, EventKind, Recorded};
 use hallpass_authority::{Authority, Service};
 use hallpass_gateway::{
@@ -35,9 +36,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// A request as it came: its head twice, as what was signed and as what an upstream takes.
+/// A request as it came.
 struct Arrived {
-    parts: http::request::Parts,
     head: RequestHead,
     body: Body,
     connection: Connection,
@@ -76,6 +76,7 @@ pub struct FrontDoor {
     parts: FrontDoorParts,
     authenticator: Authenticator,
     region: String,
+    names: DrawnAhead,
     limits: Limits,
     silence_max: Duration,
     metrics: Arc<Metrics>,
@@ -101,6 +102,7 @@ impl FrontDoor {
                 parts.gateway.config.listener.body_timeout_seconds.max(1).into(),
             ),
             metrics: Arc::default(),
+            names: DrawnAhead::new(Arc::clone(&parts.entropy)),
             query_room: Semaphore::new(QUERY_ROOM_BYTES),
             unsigned_room: Semaphore::new(UNSIGNED_ROOM_BYTES),
             api_room: Semaphore::new(API_ROOM_BYTES),
@@ -119,7 +121,8 @@ impl FrontDoor {
         let (now, started) = (self.parts.clock.now(), Instant::now());
         let (mut parts, incoming) = request.into_parts();
         reading::name_host(&mut parts);
-        let head = RequestHead::new(&parts);
+        let version = parts.version;
+        let head = RequestHead::new(parts);
         let connection = hops::judged(connection, &head, &self.parts.gateway.config.listener);
         if let Some(answer) = self.own_page(&head.path, connection) {
             return answer;
@@ -137,14 +140,13 @@ impl FrontDoor {
         let is_stream = reading::is_stream_of_events(&head);
         let pace = if is_stream { Pace::Live } else { Pace::Prompt };
         // HTTP/2 can refuse one stream; what is still said on it would have no end.
-        let is_endless = is_stream && parts.version == http::Version::HTTP_2;
+        let is_endless = is_stream && version == http::Version::HTTP_2;
         let (body, remainder) = share(incoming, self.silence_max, pace);
 
         // A full disk is found out before anything is done that could then not be recorded.
         let result = match self.parts.audit.check(now) {
             Ok(()) => {
                 let arrived = Arrived {
-                    parts,
                     head,
                     body,
                     connection,
@@ -315,7 +317,6 @@ impl FrontDoor {
         let running = self.limits.begin(requester.caller(), Instant::now());
         entry.running = self.named(running, &arrived.head, entry)?;
         let Arrived {
-            parts,
             head,
             body,
             connection,
@@ -325,7 +326,6 @@ impl FrontDoor {
         let input = Input {
             requester,
             head,
-            parts,
             body,
             connection,
             now,
@@ -342,12 +342,12 @@ impl FrontDoor {
     }
 
     fn request_id(&self) -> String {
-        hallpass_session::random_hex(&*self.parts.entropy, 16).to_ascii_uppercase()
+        hallpass_session::random_hex(&self.names, 16).to_ascii_uppercase()
     }
 
     /// As a UUID is written.
     fn event_id(&self) -> String {
-        let mut id = hallpass_session::random_hex(&*self.parts.entropy, 32);
+        let mut id = hallpass_session::random_hex(&self.names, 32);
         for place in [20, 16, 12, 8] {
             id.insert(place, '-');
         }

@@ -63,7 +63,7 @@ mod tests {
         for value in forwarded {
             request = request.header("x-forwarded-for", *value);
         }
-        let head = RequestHead::new(&request.body(()).unwrap().into_parts().0);
+        let head = RequestHead::new(request.body(()).unwrap().into_parts().0);
         let connection = Connection {
             peer: SocketAddr::new(peer.parse().unwrap(), 1),
             local: "127.0.0.1:1".parse().unwrap(),

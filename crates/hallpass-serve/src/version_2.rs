@@ -12,7 +12,7 @@ const AUTHENTICATION: &[&str] = &["AWSAccessKeyId", "Expires", "Signature", "x-a
 ///
 /// # Errors
 /// [`Refusal`] for a header given twice, or that none can be made of.
-pub(crate) fn settle(head: &mut RequestHead, parts: &mut http::request::Parts) -> Result<(), Refusal> {
+pub(crate) fn settle(head: &mut RequestHead) -> Result<(), Refusal> {
     let invalid = |name: &str| {
         Refusal::caller(
             "InvalidArgument",
@@ -47,8 +47,7 @@ pub(crate) fn settle(head: &mut RequestHead, parts: &mut http::request::Parts) -
         if head.headers.get(&header).is_some_and(|given| *given != value) {
             return Err(invalid(&name));
         }
-        head.headers.insert(header.clone(), value.clone());
-        parts.headers.insert(header, value);
+        head.headers.insert(header, value);
     }
     let joined = kept.join("&");
     head.query = Some(joined).filter(|query| !query.is_empty());

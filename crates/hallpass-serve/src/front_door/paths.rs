@@ -9,7 +9,7 @@ use crate::version_2;
 use bytes::Bytes;
 use hallpass_access::{Caller, CallerKind};
 use hallpass_authority::Service;
-use hallpass_gateway::{Claim, Facts, Refusal, RequestHead, Requester, api as gateway_api, post_form, s3};
+use hallpass_gateway::{Claim, Facts, Refusal, Requester, api as gateway_api, post_form, s3};
 use hallpass_sigv4::{ParseError, Payload};
 use hallpass_upstream::{ApiBody, Body, VerifiedEvents};
 use sha2::{Digest as _, Sha256};
@@ -36,7 +36,7 @@ impl FrontDoor {
         let authenticated = signed.bind(arrived.connection)?;
         entry.note("withinBinding", authenticated.is_within_binding());
         // What the signature covered as parameters are headers to everything after it.
-        version_2::settle(&mut arrived.head, &mut arrived.parts)?;
+        version_2::settle(&mut arrived.head)?;
         entry.note_s3(&s3::name_of(&arrived.head, &self.parts.gateway));
         let requester = Requester::Signed(Box::new(authenticated));
         self.serve_s3(requester, arrived, entry).await
@@ -77,13 +77,12 @@ impl FrontDoor {
         let answer = upload.answer_with();
         let post_form::Upload {
             requester,
-            parts,
+            head,
             body,
             ..
         } = upload;
         let arrived = Arrived {
-            head: RequestHead::new(&parts),
-            parts,
+            head,
             body,
             connection,
             now,
@@ -101,7 +100,6 @@ impl FrontDoor {
         dialect: &mut Dialect,
     ) -> Result<http::Response<Body>, Refusal> {
         let Arrived {
-            parts,
             head,
             body,
             connection,
@@ -143,7 +141,6 @@ impl FrontDoor {
             authenticated,
             request,
             head,
-            parts,
             body,
             connection,
             now,
