@@ -148,7 +148,16 @@ impl Entry {
     }
 
     /// What is known of an S3 request, as far as it got.
-    pub(crate) fn note_s3(&mut self, facts: &Facts) {
+    pub(crate) fn note_s3(&mut self, mut facts: Facts) {
+        let key = facts.key.take().map_or(Value::Null, Value::String);
+        let bucket = facts.bucket.take().map_or(Value::Null, Value::String);
+        let parameters = [("bucketName".to_owned(), bucket), ("key".to_owned(), key)];
+        self.note_api(facts);
+        self.parameters = Value::Object(parameters.into_iter().collect());
+    }
+
+    /// What is known of a call to another service, as far as it got.
+    pub(crate) fn note_api(&mut self, facts: Facts) {
         if let Some(operation) = facts.operation {
             self.name = operation.to_owned();
         }
@@ -158,14 +167,13 @@ impl Entry {
             EventKind::Management
         };
         self.read_only = !facts.is_write;
-        self.parameters = json!({ "bucketName": facts.bucket, "key": facts.key });
-        self.resources.clone_from(&facts.resources);
+        self.resources = facts.resources;
         if !facts.allowed_by.is_empty() {
-            self.note("allowedBy", json!(facts.allowed_by));
-            self.note_authorized(facts.authorized.iter().cloned());
+            self.note("allowedBy", facts.allowed_by);
+            self.note_authorized(facts.authorized.into_iter());
         }
-        if let Some(upstream) = &facts.upstream {
-            self.note("upstream", json!(upstream));
+        if let Some(upstream) = facts.upstream {
+            self.note("upstream", upstream);
         }
         if let Some(took) = facts.upstream_took {
             self.note(
@@ -175,17 +183,16 @@ impl Entry {
         }
     }
 
-    /// What is known of a call to another service, as far as it got.
-    pub(crate) fn note_api(&mut self, facts: &Facts) {
-        let kept = std::mem::take(&mut self.parameters);
-        self.note_s3(facts);
-        self.parameters = kept;
-    }
-
     /// The actions that policies allowed, each with its resource: what a least policy is made of.
     pub(crate) fn note_authorized(&mut self, actions: impl Iterator<Item = (String, String)>) {
-        let actions = actions.map(|(action, resource)| json!({ "action": action, "resource": resource }));
-        self.note("authorized", actions.collect::<Vec<_>>());
+        let pair = |(action, resource)| {
+            let pair = [
+                ("action".to_owned(), Value::String(action)),
+                ("resource".to_owned(), Value::String(resource)),
+            ];
+            Value::Object(pair.into_iter().collect())
+        };
+        self.note("authorized", actions.map(pair).collect::<Vec<_>>());
     }
 
     pub(crate) fn note(&mut self, name: &str, value: impl Into<Value>) {

@@ -305,7 +305,7 @@ impl FrontDoor {
         head: &RequestHead,
         entry: &mut Entry,
     ) -> Result<T, Refusal> {
-        result.inspect_err(|_| entry.note_s3(&s3::name_of(head, &self.parts.gateway)))
+        result.inspect_err(|_| entry.note_s3(s3::name_of(head, &self.parts.gateway)))
     }
 
     async fn serve_s3(
@@ -333,7 +333,7 @@ impl FrontDoor {
         };
         let mut facts = Facts::default();
         let answer = s3::handle(&self.parts.gateway, input, &mut facts).await;
-        entry.note_s3(&facts);
+        entry.note_s3(facts);
         answer
     }
 

@@ -80,6 +80,9 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
+/// Headers of an answer that would lead past the gateway or speak in its name.
+const NOT_TOLD: &[&str] = &["location", "set-cookie", "alt-svc", "strict-transport-security"];
+
 /// The headers that go upstream, from those of the request and those its query stood in for.
 ///
 /// Not a copy with exceptions but a list: what is not on it does not go. An unknown `x-amz-*` header is refused rather
@@ -203,10 +206,17 @@ fn connection_names(headers: &HeaderMap) -> Vec<String> {
 /// Takes out of a response what is between us and the upstream. `Location` could send the caller past the gateway.
 pub(crate) fn filter_response(headers: &mut HeaderMap) {
     let named = connection_names(headers);
-    for name in HOP_BY_HOP.iter().copied().chain(named.iter().map(String::as_str)) {
-        headers.remove(name);
-    }
-    for name in ["location", "set-cookie", "alt-svc", "strict-transport-security"] {
+    let is_between_us = |name: &HeaderName| {
+        let name = name.as_str();
+        HOP_BY_HOP.contains(&name) || NOT_TOLD.contains(&name) || named.iter().any(|other| other == name)
+    };
+    // Most answers have one such header at most: it is cheaper to look at those there are than to ask for each.
+    let gone: Vec<_> = headers
+        .keys()
+        .filter(|name| is_between_us(name))
+        .cloned()
+        .collect();
+    for name in gone {
         headers.remove(name);
     }
 }

@@ -41,7 +41,7 @@ impl Endpoint {
             }
         }
         if let Some(key) = &s3.key {
-            path.push_str(&encode_key(key));
+            write_key(&mut path, key);
         }
         let mut query = String::new();
         for (name, value) in &s3.query {
@@ -65,5 +65,21 @@ impl Endpoint {
 /// A key as it stands in a path: everything encoded but the slashes.
 #[must_use]
 pub fn encode_key(key: &str) -> String {
-    key.split('/').map(percent_encode).collect::<Vec<_>>().join("/")
+    let mut path = String::with_capacity(key.len());
+    write_key(&mut path, key);
+    path
+}
+
+fn write_key(path: &mut String, key: &str) {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/');
+    if key.bytes().all(is_plain) {
+        return path.push_str(key);
+    }
+    for (place, segment) in key.split('/').enumerate() {
+        if place > 0 {
+            path.push('/');
+        }
+        path.push_str(&percent_encode(segment));
+    }
 }

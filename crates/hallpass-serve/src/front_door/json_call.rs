@@ -103,7 +103,7 @@ impl FrontDoor {
             now,
             &mut facts,
         );
-        entry.note_api(&facts);
+        entry.note_api(facts);
         let permit = permit?;
         let malformed = || {
             Refusal::caller(

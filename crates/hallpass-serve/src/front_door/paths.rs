@@ -37,7 +37,7 @@ impl FrontDoor {
         entry.note("withinBinding", authenticated.is_within_binding());
         // What the signature covered as parameters are headers to everything after it.
         version_2::settle(&mut arrived.head)?;
-        entry.note_s3(&s3::name_of(&arrived.head, &self.parts.gateway));
+        entry.note_s3(s3::name_of(&arrived.head, &self.parts.gateway));
         let requester = Requester::Signed(Box::new(authenticated));
         self.serve_s3(requester, arrived, entry).await
     }
@@ -148,7 +148,7 @@ impl FrontDoor {
         };
         let mut facts = Facts::default();
         let answer = gateway_api::handle(&self.parts.gateway, input, &mut facts).await;
-        entry.note_api(&facts);
+        entry.note_api(facts);
         answer
     }
 
