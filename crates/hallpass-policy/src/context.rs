@@ -85,16 +85,8 @@ impl From<Cow<'static, str>> for Key {
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
         let texts = || {
-            let lower = |key: &Self| {
-                key.text
-                    .bytes()
-                    .map(|byte| byte.to_ascii_lowercase())
-                    .collect::<Vec<_>>()
-            };
-            if self.text.eq_ignore_ascii_case(&other.text) {
-                return Ordering::Equal;
-            }
-            lower(self).cmp(&lower(other))
+            let ours = self.text.bytes().map(|byte| byte.to_ascii_lowercase());
+            ours.cmp(other.text.bytes().map(|byte| byte.to_ascii_lowercase()))
         };
         self.hash.cmp(&other.hash).then_with(texts)
     }
@@ -108,7 +100,7 @@ impl PartialOrd for Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.text.eq_ignore_ascii_case(&other.text)
+        self.cmp(other).is_eq()
     }
 }
 
@@ -237,10 +229,7 @@ impl Context {
     /// The value of a key prepared before.
     #[inline]
     pub(crate) fn lookup(&self, key: &Key) -> Option<&ContextValue> {
-        let from = self.entries.partition_point(|(known, _)| known.hash < key.hash);
-        let same = self.entries.get(from..)?;
-        let mut same = same.iter().take_while(|(known, _)| known.hash == key.hash);
-        same.find(|(known, _)| known.text.eq_ignore_ascii_case(&key.text))
-            .map(|(_, value)| value)
+        let at = self.entries.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+        self.entries.get(at).map(|(_, value)| value)
     }
 }
