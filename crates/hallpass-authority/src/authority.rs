@@ -18,7 +18,6 @@ use hallpass_store::{Compare, Listing, Op, Progress, Store, StoreError, Txn};
 use hallpass_types::{AccessKeyId, AccountId, Entropy, UnixSeconds};
 use quick_cache::sync::Cache;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -97,10 +96,9 @@ pub struct Authority {
     pub(crate) env: Environment,
     pub(crate) store: Arc<dyn Store>,
     state: RwLock<State>,
-    /// How often `state` was changed. Written only by who may write `state`, so that it stands still for its readers.
-    generation: AtomicU64,
-    /// Whose long-term keys are, as of a generation.
-    pub(crate) key_owners: Cache<AccessKeyId, (u64, Candidate)>,
+    /// Whose the long-term keys in use are. Filled only by who may read `state`, and emptied by whoever changes it: no
+    /// entry is older than the state, and no secret outlives its key.
+    pub(crate) key_owners: Cache<AccessKeyId, Candidate>,
     sessions: SessionPolicies,
     /// One write at a time in this process: plan, commit, apply.
     writing: tokio::sync::Mutex<()>,
@@ -179,7 +177,6 @@ impl Authority {
             },
             store,
             state: RwLock::new(state),
-            generation: AtomicU64::new(0),
             key_owners: Cache::new(KEY_OWNERS_MAX),
             sessions: SessionPolicies::new(),
             writing: tokio::sync::Mutex::new(()),
@@ -411,7 +408,7 @@ impl Authority {
     /// Takes changes over into the state.
     pub(crate) fn show<'a>(&self, revision: u64, changes: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.key_owners.clear();
         for (key, value) in changes.filter(|(key, _)| key.starts_with(PREFIX)) {
             if let (KEYRING_KEY, Some(value)) = (key, value) {
                 self.show_keyring(value);
@@ -432,7 +429,7 @@ impl Authority {
             self.show_keyring(&stored.value);
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.key_owners.clear();
         *state = fresh;
         drop(state);
         self.changes.send_replace(listing.revision);
@@ -455,11 +452,6 @@ impl Authority {
     pub fn follows(&self, progress: Arc<Progress>) {
         // Set once; a second call would be a second follower.
         let _ = self.progress.set(progress);
-    }
-
-    /// How often the state that `_state` reads was changed.
-    pub(crate) fn generation(&self, _state: &RwLockReadGuard<'_, State>) -> u64 {
-        self.generation.load(Ordering::Relaxed)
     }
 
     /// The store's revision that reads see: grows with every change of any entity.

@@ -59,16 +59,13 @@ impl Authority {
     }
 
     fn candidate_of_key(&self, id: &AccessKeyId) -> Result<Candidate, AuthenticationError> {
+        // Held until the owner is kept: see `key_owners`.
         let state = self.read();
-        let generation = self.generation(&state);
-        if let Some((made_at, candidate)) = self.key_owners.get(id)
-            && made_at == generation
-        {
+        if let Some(candidate) = self.key_owners.get(id) {
             return Ok(candidate);
         }
         let candidate = self.owner_of_key(&state, id)?;
-        self.key_owners
-            .insert(id.clone(), (generation, candidate.clone()));
+        self.key_owners.insert(id.clone(), candidate.clone());
         Ok(candidate)
     }
 
