@@ -169,6 +169,40 @@ def test_managed_policies(tour):
     assert code(iam.get_policy, PolicyArn=arn) == "NoSuchEntity"
 
 
+def test_aws_s_own_policies(tour):
+    iam, arns = tour.iam, "arn:aws:iam::aws:policy"
+    pages = iam.get_paginator("list_policies").paginate(Scope="AWS", PaginationConfig={"PageSize": 1000})
+    listed = {policy["Arn"]: policy for policy in pages.build_full_result()["Policies"]}
+    assert len(listed) > 1500 and all(is_id(policy["PolicyId"], "ANPA") for policy in listed.values())
+    assert len({policy["PolicyId"] for policy in listed.values()}) == len(listed)
+    [page] = [iam.list_policies(Scope="AWS", PathPrefix="/job-function/")["Policies"]]
+    assert f"{arns}/job-function/Billing" in [policy["Arn"] for policy in page] and len(page) < 50
+    read_only = listed[f"{arns}/ReadOnlyAccess"]
+    assert (read_only["Path"], read_only["CreateDate"].year) == ("/", 2015) and read_only["DefaultVersionId"] != "v1"
+    [version] = iam.list_policy_versions(PolicyArn=read_only["Arn"])["Versions"]
+    got = iam.get_policy_version(PolicyArn=read_only["Arn"], VersionId=version["VersionId"])["PolicyVersion"]
+    assert got["IsDefaultVersion"] and "ec2:Describe*" in str(got["Document"]["Statement"])
+    assert code(iam.get_policy_version, PolicyArn=read_only["Arn"], VersionId="v1") == "NoSuchEntity"
+    assert code(iam.get_policy, PolicyArn=f"{arns}/Unheard") == "NoSuchEntity"
+    assert code(iam.create_policy_version, PolicyArn=read_only["Arn"], PolicyDocument=ALLOW) == "AccessDenied"
+    assert code(iam.delete_policy, PolicyArn=read_only["Arn"]) == "AccessDenied"
+
+    iam.create_role(RoleName="reader", AssumeRolePolicyDocument=TRUST)
+    role = f"arn:aws:iam::{tour.ready['account']}:role/reader"
+    service_s = f"{arns}/aws-service-role/AutoScalingServiceRolePolicy"
+    assert code(iam.attach_role_policy, RoleName="reader", PolicyArn=service_s) == "PolicyNotAttachable"
+    assert code(iam.attach_role_policy, RoleName="reader", PolicyArn=f"{arns}/Unheard") == "NoSuchEntity"
+    iam.attach_role_policy(RoleName="reader", PolicyArn=read_only["Arn"])
+    assert iam.get_policy(PolicyArn=read_only["Arn"])["Policy"]["AttachmentCount"] == 1
+    [used] = iam.list_policies(Scope="AWS", OnlyAttached=True, PathPrefix="/", PolicyUsageFilter="PermissionsPolicy",
+                               MaxItems=1000)["Policies"][-1:]
+    assert used["Arn"] == read_only["Arn"]
+    asked = iam.simulate_principal_policy(PolicySourceArn=role, ActionNames=["ec2:DescribeInstances", "ec2:RunInstances"])
+    assert [one["EvalDecision"] for one in asked["EvaluationResults"]] == ["allowed", "implicitDeny"]
+    iam.detach_role_policy(RoleName="reader", PolicyArn=read_only["Arn"])
+    iam.delete_role(RoleName="reader")
+
+
 def test_the_simulator_and_the_whole_account(tour):
     iam, account = tour.iam, tour.ready["account"]
     question = dict(ActionNames=["s3:GetObject"], ResourceArns=["arn:aws:s3:::b/k"])

@@ -1,4 +1,5 @@
-"""Writes AWS's managed policies, one a line: the name, a tab, the document without white space.
+"""Writes AWS's managed policies, sorted by path and name, one a line: path and name, when it was made, when its default
+version was, that version, and the document without white space, with tabs between.
 
 usage: managed_policies.py WHEEL OUTPUT
 """
@@ -14,10 +15,14 @@ def main():
     with zipfile.ZipFile(wheel) as files:
         module = ast.parse(files.read("moto/iam/aws_managed_policies.py"))
     policies = json.loads(ast.literal_eval(module.body[0].value))
+    lines = []
+    for name, policy in policies.items():
+        document = json.dumps(policy["Document"], separators=(",", ":"))
+        dates = [policy[date].replace("+00:00", "Z") for date in ("CreateDate", "UpdateDate")]
+        lines.append("\t".join([policy["Path"] + name, *dates, policy["DefaultVersionId"], document]) + "\n")
     with open(output, "w", encoding="utf-8") as file:
-        for name, policy in sorted(policies.items()):
-            document = json.dumps(policy["Document"], separators=(",", ":"))
-            file.write(f"{name}\t{document}\n")
+        # By bytes, as who looks one up compares them.
+        file.writelines(sorted(lines, key=lambda line: line.split("\t")[0].encode()))
 
 
 main()

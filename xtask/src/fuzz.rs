@@ -78,11 +78,12 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
 
 /// Starts from documents that somebody wrote.
 fn seed(corpus: &Path) -> Result<(), String> {
-    let path = crate::root().join("vectors/policy/aws-managed.txt");
+    let path = crate::root().join("crates/hallpass-reference/data/managed-policies.txt");
     let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read the vectors: {error}"))?;
-    let documents = text.lines().filter_map(|line| line.split_once('\t'));
-    for (name, document) in documents.filter(|(_, document)| document.len() < 2_000).take(400) {
-        std::fs::write(corpus.join(name), document)
+    let documents = text.lines().filter_map(|line| line.rsplit_once('\t'));
+    let short = documents.filter(|(_, document)| document.len() < 2_000);
+    for (number, (_, document)) in short.take(400).enumerate() {
+        std::fs::write(corpus.join(number.to_string()), document)
             .map_err(|error| format!("cannot write a seed: {error}"))?;
     }
     Ok(())

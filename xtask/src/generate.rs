@@ -27,7 +27,7 @@ const MADE: &[Made] = &[
         name: "managed-policies",
         package: "moto==5.2.5",
         script: "xtask/generate/managed_policies.py",
-        output: "vectors/policy/aws-managed.txt",
+        output: "crates/hallpass-reference/data/managed-policies.txt",
     },
     Made {
         name: "apis",

@@ -49,7 +49,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "hallpass-authority",
         &[
-            "types", "secret", "wire", "saml", "session", "policy", "access", "store",
+            "types",
+            "secret",
+            "wire",
+            "saml",
+            "session",
+            "policy",
+            "reference",
+            "access",
+            "store",
         ],
     ),
     (

@@ -78,7 +78,7 @@ fn repeat(file: &str, name: &str, calls: u32) {
 
 /// Reading all managed policies: the JSON alone, iam-rs, ours.
 fn parse(corpus: &str) {
-    let documents = corpus.lines().filter_map(|line| line.split_once('\t'));
+    let documents = corpus.lines().filter_map(|line| line.rsplit_once('\t'));
     let documents = documents.map(|(_, document)| document).collect::<Vec<_>>();
     let report = |name: &str, read: &dyn Fn(&str) -> bool| {
         let readable = documents.iter().filter(|document| read(document)).count();

@@ -93,10 +93,10 @@ fn outcomes(mix: &str, mut statements: Vec<Value>) -> Vec<Scenario> {
 }
 
 /// Statements of AWS's managed policies that leave the request to the last statement, one after the other from all
-/// over the alphabet. `corpus` has a policy a line: its name, a tab, its document.
+/// over the alphabet. `corpus` has a policy a line, whose last field is its document.
 fn managed(corpus: &str) -> Vec<Value> {
     let mut kept = vec![];
-    for (_, document) in corpus.lines().filter_map(|line| line.split_once('\t')) {
+    for (_, document) in corpus.lines().filter_map(|line| line.rsplit_once('\t')) {
         let document: Value = serde_json::from_str(document).unwrap();
         let statements = match &document["Statement"] {
             Value::Array(statements) => statements.clone(),

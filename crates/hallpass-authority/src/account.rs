@@ -10,7 +10,7 @@ use crate::entity::{
 use crate::managed;
 use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
 use hallpass_types::{AccountId, Arn};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 mod lookup;
@@ -242,25 +242,43 @@ impl AccountState {
         }
     }
 
-    /// How many entities a managed policy is the boundary of.
-    pub(crate) fn boundary_count(&self, arn: &str) -> usize {
-        let roles = self.roles.values().map(|role| &role.role.permissions);
-        let users = self.users.values().map(|user| &user.user.permissions);
-        roles
-            .chain(users)
-            .filter(|permissions| permissions.boundary.as_deref() == Some(arn))
-            .count()
-    }
-
-    /// How many entities a managed policy is attached to.
-    pub(crate) fn attachment_count(&self, arn: &str) -> usize {
+    fn holders(&self) -> impl Iterator<Item = &Permissions> {
         let roles = self.roles.values().map(|role| &role.role.permissions);
         let users = self.users.values().map(|user| &user.user.permissions);
         let groups = self.groups.values().map(|group| &group.group.permissions);
-        let all = roles.chain(users).chain(groups);
-        all.filter(|permissions| permissions.attached.iter().any(|other| other == arn))
-            .count()
+        roles.chain(users).chain(groups)
     }
+
+    /// What each managed policy is used for, in one pass; those that are not used are not there.
+    pub(crate) fn policy_counts(&self) -> HashMap<&str, PolicyCounts> {
+        let mut counts: HashMap<&str, PolicyCounts> = HashMap::new();
+        for permissions in self.holders() {
+            for arn in &permissions.attached {
+                counts.entry(arn).or_default().attached += 1;
+            }
+            if let Some(arn) = &permissions.boundary {
+                counts.entry(arn).or_default().boundary += 1;
+            }
+        }
+        counts
+    }
+
+    /// What one managed policy is used for.
+    pub(crate) fn policy_counts_of(&self, arn: &str) -> PolicyCounts {
+        let mut counts = PolicyCounts::default();
+        for permissions in self.holders() {
+            counts.attached += usize::from(permissions.attached.iter().any(|other| other == arn));
+            counts.boundary += usize::from(permissions.boundary.as_deref() == Some(arn));
+        }
+        counts
+    }
+}
+
+/// How many entities a managed policy is attached to, and of how many it is the boundary.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PolicyCounts {
+    pub(crate) attached: usize,
+    pub(crate) boundary: usize,
 }
 
 pub(crate) fn role_arn(account: AccountId, role: &Role) -> String {

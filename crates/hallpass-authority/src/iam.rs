@@ -3,6 +3,7 @@
 mod access_key;
 mod actions;
 mod attach;
+mod aws_policy;
 mod credential_report;
 mod details;
 mod group;

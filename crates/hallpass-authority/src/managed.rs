@@ -1,49 +1,12 @@
-//! AWS's own managed policies that are known by ARN, and the fallback that denies.
+//! AWS's own managed policies, compiled when they are first asked for, and the fallback that denies.
 
 use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use hallpass_reference::managed::{self, ManagedPolicy};
+use std::sync::{Arc, LazyLock, OnceLock};
 
-const PREFIX: &str = "arn:aws:iam::aws:policy/";
-
-/// Name and document, as AWS publishes them ("AWS managed policy reference"). The whole catalogue is a later matter;
-/// these are the ones an installation needs to get going.
-const DOCUMENTS: &[(&str, &str)] = &[
-    (
-        "AdministratorAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
-    ),
-    (
-        "IAMFullAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:*"],"Resource":"*"}]}"#,
-    ),
-    (
-        "IAMReadOnlyAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:Get*","iam:List*"],"Resource":"*"}]}"#,
-    ),
-    (
-        "AmazonS3FullAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":"*"}]}"#,
-    ),
-    (
-        "AmazonS3ReadOnlyAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*"],"Resource":"*"}]}"#,
-    ),
-];
-
-/// When AWS's first managed policies appeared; ours are told to be as old.
-pub(crate) const CREATED: &str = "2015-02-06T18:39:46Z";
-
-static COMPILED: LazyLock<BTreeMap<String, PolicyGroup>> = LazyLock::new(|| {
-    DOCUMENTS
-        .iter()
-        .filter_map(|(name, document)| {
-            let arn = format!("{PREFIX}{name}");
-            let policy = Policy::parse(document, PolicyKind::Identity).ok()?;
-            Some((arn.clone(), NamedPolicy::new(&arn, policy).into()))
-        })
-        .collect()
-});
+/// At the place that each has in `managed::all`.
+static COMPILED: LazyLock<Vec<OnceLock<PolicyGroup>>> =
+    LazyLock::new(|| managed::all().iter().map(|_| OnceLock::new()).collect());
 
 static DENY_ALL: LazyLock<Option<Arc<Policy>>> = LazyLock::new(|| {
     let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
@@ -51,7 +14,7 @@ static DENY_ALL: LazyLock<Option<Arc<Policy>>> = LazyLock::new(|| {
 });
 
 static ALLOW_ALL: LazyLock<PolicyGroup> = LazyLock::new(|| {
-    let administrator = COMPILED.get("arn:aws:iam::aws:policy/AdministratorAccess");
+    let administrator = aws_managed("arn:aws:iam::aws:policy/AdministratorAccess");
     let policies = administrator.iter().flat_map(|group| group.policies());
     policies
         .map(|policy| NamedPolicy {
@@ -61,23 +24,34 @@ static ALLOW_ALL: LazyLock<PolicyGroup> = LazyLock::new(|| {
         .collect()
 });
 
-/// AWS's managed policy of that ARN, as a group of its own.
+/// AWS's managed policy of that ARN, as a group of its own. The one that is longer than a policy may be denies everything,
+/// as any that cannot be read; it is a service's, and attached to nobody.
 pub(crate) fn aws_managed(arn: &str) -> Option<&'static PolicyGroup> {
-    COMPILED.get(arn)
+    let position = managed::position(arn)?;
+    let policy = managed::all().get(position)?;
+    let compiled = COMPILED.get(position)?;
+    Some(compiled.get_or_init(|| {
+        let parsed = Policy::parse(&policy.document(), PolicyKind::Identity);
+        parsed
+            .map_or_else(|_| deny_all(arn), |policy| NamedPolicy::new(arn, policy))
+            .into()
+    }))
 }
 
-/// The document of AWS's managed policy of that ARN.
-pub(crate) fn aws_managed_document(arn: &str) -> Option<&'static str> {
-    let name = arn.strip_prefix(PREFIX)?;
-    DOCUMENTS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, document)| *document)
+/// What is known of AWS's managed policy of that ARN.
+pub(crate) fn aws_managed_policy(arn: &str) -> Option<&'static ManagedPolicy> {
+    managed::find(arn)
 }
 
-/// All ARNs of AWS's managed policies known here.
-pub(crate) fn aws_managed_arns() -> impl Iterator<Item = &'static str> {
-    COMPILED.keys().map(String::as_str)
+/// Whether that ARN is one of AWS's, known here or not.
+pub(crate) fn is_aws(arn: &str) -> bool {
+    arn.strip_prefix(managed::ARN_PREFIX)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// All of AWS's managed policies.
+pub(crate) fn aws_managed_policies() -> &'static [ManagedPolicy] {
+    managed::all()
 }
 
 /// What the account's root may do: everything no policy of another kind denies.
@@ -100,8 +74,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_document_here_parses() {
-        assert_eq!(COMPILED.len(), DOCUMENTS.len());
+    fn each_of_them_is_evaluated() {
+        let denying: Vec<_> = managed::all()
+            .iter()
+            .map(ManagedPolicy::arn)
+            .filter(|arn| {
+                let group = aws_managed(arn).unwrap();
+                group
+                    .policies()
+                    .iter()
+                    .any(|policy| &*policy.name != arn.as_str())
+            })
+            .collect();
+        assert_eq!(
+            denying,
+            ["arn:aws:iam::aws:policy/aws-service-role/AWSSupportServiceRolePolicy"]
+        );
         assert_eq!(root_policies().policies().len(), 1);
         assert!(deny_all("x").name.starts_with("x "));
     }

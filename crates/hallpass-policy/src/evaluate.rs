@@ -326,7 +326,8 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether the resource is the principal's own account's.
+    /// Whether the resource is the principal's own account's, or AWS's, which every account shares (managed policies:
+    /// `arn:aws:iam::aws:policy/…`).
     fn same_account(&self) -> bool {
         let Some(own) = &self.request.principal.account else {
             return false;
@@ -337,7 +338,7 @@ impl<'a> Evaluation<'a> {
                 .resource
                 .split(':')
                 .nth(4)
-                .filter(|account| !account.is_empty())
+                .filter(|account| !matches!(*account, "" | "aws"))
         };
         stated
             .or_else(in_arn)

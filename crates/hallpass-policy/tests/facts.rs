@@ -788,6 +788,29 @@ fn fact_23_same_account_is_a_union_and_trust_must_allow() {
 }
 
 #[test]
+fn what_is_aws_s_own_needs_no_policy_of_its_own() {
+    let (user, none) = (user(), Context::new());
+    let everything = policy(
+        PolicyKind::Identity,
+        r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#,
+    );
+    let set = PolicySet {
+        identity: one(&everything),
+        ..PolicySet::default()
+    };
+    for (account, is_ours) in [("aws", true), (ACCOUNT, true), (OTHER, false)] {
+        let request = Request {
+            principal: &user,
+            action: "iam:GetPolicyVersion",
+            resource: &format!("arn:aws:iam::{account}:policy/ReadOnlyAccess"),
+            resource_account: None,
+            context: &none,
+        };
+        assert_eq!(evaluate(&request, &set).is_allow(), is_ours, "{account}");
+    }
+}
+
+#[test]
 fn fact_24_across_accounts_both_sides_must_allow() {
     let none = Context::new();
     let (user, role) = (user(), role());

@@ -1,4 +1,5 @@
-//! AWS's service authorization reference: which actions exist, what they act on, which condition keys they know.
+//! AWS's service authorization reference: which actions exist, what they act on, which condition keys they know; and
+//! AWS's managed policies ([`managed`]).
 //!
 //! ```
 //! let action = hallpass_reference::action("S3:getobject").ok_or("no such action")?;
@@ -13,6 +14,7 @@
 pub mod glob;
 mod global;
 mod key;
+pub mod managed;
 mod read;
 
 pub use key::{KeyType, condition_key, is_key};

@@ -1,6 +1,6 @@
 //! Managed policies attached to roles, users and groups.
 
-use super::{put_group, put_role, put_user, under_path};
+use super::{aws_policy, put_group, put_role, put_user, under_path};
 use crate::ApiError;
 use crate::call::{Ctx, Outcome, page_end};
 use crate::entity::Permissions;
@@ -26,6 +26,7 @@ fn attach(ctx: &Ctx<'_>, permissions: &mut Permissions, quota: &str) -> Result<(
             "Policy {arn} does not exist or is not attachable."
         )));
     }
+    aws_policy::attachable(arn)?;
     if permissions.attached.iter().any(|other| other == arn) {
         return Ok(());
     }

@@ -1,14 +1,16 @@
 //! `GetAccountAuthorizationDetails`: every entity with its policies, in one list.
 
-use super::{boundary_xml, tags_xml};
+use super::{aws_policy, boundary_xml, tags_xml};
 use crate::ApiError;
 use crate::account::{
-    CompiledGroup, CompiledPolicy, CompiledRole, CompiledUser, group_arn, role_arn, user_arn,
+    CompiledGroup, CompiledPolicy, CompiledRole, CompiledUser, PolicyCounts, group_arn, policy_arn, role_arn,
+    user_arn,
 };
 use crate::call::{Ctx, Outcome, Requirement, page_end};
 use crate::entity::Permissions;
 use crate::managed;
 use hallpass_access::ActionOn;
+use hallpass_reference::managed::ManagedPolicy as AwsPolicy;
 use hallpass_wire::{XmlWriter, percent_encode};
 
 pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
@@ -21,7 +23,7 @@ enum Item<'a> {
     Group(&'a CompiledGroup),
     Role(&'a CompiledRole),
     Local(&'a CompiledPolicy),
-    Aws(&'static str),
+    Aws(&'static AwsPolicy),
 }
 
 pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -36,6 +38,8 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     }
     let wanted = |entity: &str| filter.is_empty() || filter.contains(&entity);
     let account = ctx.account;
+    let counts = account.policy_counts();
+    let of = |arn: &str| counts.get(arn).copied().unwrap_or_default();
     let mut items = Vec::new();
     if wanted("User") {
         let users = account.users.iter();
@@ -55,8 +59,9 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     }
     if wanted("AWSManagedPolicy") {
         // AWS lists those in use.
-        let used = managed::aws_managed_arns().filter(|arn| account.attachment_count(arn) > 0);
-        items.extend(used.map(|arn| (format!("4{arn}"), Item::Aws(arn))));
+        let used = counts.iter().filter(|(_, counts)| counts.attached > 0);
+        let used = used.filter_map(|(arn, _)| managed::aws_managed_policy(arn));
+        items.extend(used.map(|policy| (format!("4{}", policy.arn()), Item::Aws(policy))));
     }
     items.sort_by(|(left, _), (right, _)| left.cmp(right));
     let (page, marker) = ctx.page(items, |(name, _)| name.clone())?;
@@ -85,8 +90,8 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     });
     let policies = items().filter(|item| matches!(item, Item::Local(_) | Item::Aws(_)));
     xml.list("Policies", "member", policies, |xml, item| match item {
-        Item::Local(policy) => local_xml(ctx, xml, policy),
-        Item::Aws(arn) => aws_xml(ctx, xml, arn),
+        Item::Local(policy) => local_xml(ctx, xml, policy, of(&policy_arn(account.id(), &policy.policy))),
+        Item::Aws(policy) => aws_xml(xml, policy, of(&policy.arn())),
         Item::User(_) | Item::Group(_) | Item::Role(_) => {}
     });
     page_end(&mut xml, marker);
@@ -161,9 +166,9 @@ fn role_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &CompiledRole) {
     super::role::last_used_xml(ctx, xml, role);
 }
 
-fn local_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &CompiledPolicy) {
+fn local_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &CompiledPolicy, counts: PolicyCounts) {
     let policy = &policy.policy;
-    super::policy::policy_xml(ctx, xml, policy);
+    super::policy::policy_xml(ctx, xml, policy, counts);
     xml.optional("Description", policy.description.as_deref());
     xml.list(
         "PolicyVersionList",
@@ -181,17 +186,9 @@ fn local_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &CompiledPolicy) {
     );
 }
 
-fn aws_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, arn: &str) {
-    super::policy::aws_policy_xml(ctx, xml, arn);
-    xml.list(
-        "PolicyVersionList",
-        "member",
-        managed::aws_managed_document(arn),
-        |xml, document| {
-            xml.text("Document", percent_encode(document))
-                .text("VersionId", "v1")
-                .text("IsDefaultVersion", "true")
-                .text("CreateDate", managed::CREATED);
-        },
-    );
+fn aws_xml(xml: &mut XmlWriter, policy: &AwsPolicy, counts: PolicyCounts) {
+    aws_policy::policy_xml(xml, policy, counts);
+    xml.list("PolicyVersionList", "member", [policy], |xml, policy| {
+        aws_policy::version_xml(xml, policy, true);
+    });
 }

@@ -107,7 +107,7 @@ fn subject(ctx: &Ctx<'_>, arn: &str) -> Result<Subject, ApiError> {
         let services = named_services(documents_of(ctx, &policy));
         return Ok(Subject { entities, services });
     } else {
-        let is_aws = arn.starts_with("arn:aws:iam::aws:") && managed::aws_managed(arn).is_none();
+        let is_aws = managed::is_aws(arn);
         let message = match is_aws {
             true => format!("Policy {arn} is not known here."),
             false => format!("ARN {arn} cannot be found."),

@@ -1,14 +1,15 @@
 //! Customer managed policies and their versions.
 
 use super::attach::path_of;
-use super::{arn_of, tagging, tags_xml, under_path};
-use crate::account::{CompiledPolicy, policy_arn};
+use super::{arn_of, aws_policy, tagging, tags_xml, under_path};
+use crate::account::{CompiledPolicy, PolicyCounts, policy_arn};
 use crate::call::{Ctx, Outcome, Requirement, page_end, with_request_tags, with_resource_tags};
 use crate::entity::{ManagedPolicy, PolicyVersion};
 use crate::state::{key, put};
 use crate::{ApiError, managed, names};
 use hallpass_access::ActionOn;
 use hallpass_policy::PolicyKind;
+use hallpass_reference::managed::ManagedPolicy as AwsPolicy;
 use hallpass_session::{IdKind, unique_id};
 use hallpass_store::Op;
 use hallpass_wire::{XmlWriter, percent_encode};
@@ -77,7 +78,7 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     };
     let mut xml = XmlWriter::new();
     xml.element("Policy", |xml| {
-        policy_xml(ctx, xml, &policy);
+        policy_xml(ctx, xml, &policy, PolicyCounts::default());
         if !policy.tags.is_empty() {
             tags_xml(xml, &policy.tags);
         }
@@ -99,38 +100,25 @@ fn put_policy(ctx: &Ctx<'_>, policy: &ManagedPolicy) -> Op {
 }
 
 /// What every answer tells of a policy; its description and tags are for some only.
-pub(super) fn policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &ManagedPolicy) {
+pub(super) fn policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, policy: &ManagedPolicy, counts: PolicyCounts) {
     let arn = policy_arn(ctx.account.id(), policy);
     xml.text("PolicyName", &policy.name)
         .text("PolicyId", &policy.id)
         .text("Arn", &arn)
         .text("Path", &policy.path)
-        .text("DefaultVersionId", format!("v{}", policy.default_version))
-        .text("AttachmentCount", ctx.account.attachment_count(&arn).to_string())
-        .text(
-            "PermissionsBoundaryUsageCount",
-            ctx.account.boundary_count(&arn).to_string(),
-        )
-        .text("IsAttachable", "true")
+        .text("DefaultVersionId", format!("v{}", policy.default_version));
+    aws_policy::counts_xml(xml, counts);
+    xml.text("IsAttachable", "true")
         .text("CreateDate", policy.created.iso8601())
         .text("UpdateDate", policy.updated.iso8601());
 }
 
-pub(super) fn aws_policy_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, arn: &str) {
-    let name = arn.rsplit('/').next().unwrap_or_default();
-    xml.text("PolicyName", name)
-        .text("PolicyId", "ANPA".to_owned() + &name.to_ascii_uppercase())
-        .text("Arn", arn)
-        .text("Path", "/")
-        .text("DefaultVersionId", "v1")
-        .text("AttachmentCount", ctx.account.attachment_count(arn).to_string())
-        .text(
-            "PermissionsBoundaryUsageCount",
-            ctx.account.boundary_count(arn).to_string(),
-        )
-        .text("IsAttachable", "true")
-        .text("CreateDate", managed::CREATED)
-        .text("UpdateDate", managed::CREATED);
+/// The policy, if the ARN is one of AWS's.
+fn aws(arn: &str) -> Result<Option<&'static AwsPolicy>, ApiError> {
+    match managed::aws_managed_policy(arn) {
+        None if managed::is_aws(arn) => Err(ApiError::no_such_entity(format!("Policy {arn} was not found."))),
+        found => Ok(found),
+    }
 }
 
 fn own<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<CompiledPolicy>, ApiError> {
@@ -138,11 +126,11 @@ fn own<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<CompiledPolicy>, ApiError> {
     if !arn.starts_with("arn:") {
         return Err(ApiError::validation("Invalid ARN:  Could not be parsed!"));
     }
-    if managed::aws_managed(arn).is_some() {
+    if managed::is_aws(arn) {
         return Err(ApiError::new(
             "AccessDenied",
             403,
-            "Cannot modify or read the versions of an AWS managed policy.",
+            "AWS managed policies cannot be changed.",
         ));
     }
     ctx.account
@@ -153,15 +141,16 @@ fn own<'a>(ctx: &'a Ctx<'_>) -> Result<&'a Arc<CompiledPolicy>, ApiError> {
 pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let arn = ctx.required("PolicyArn")?;
     let mut xml = XmlWriter::new();
-    if managed::aws_managed(arn).is_some() {
+    let counts = ctx.account.policy_counts_of(arn);
+    if let Some(policy) = aws(arn)? {
         xml.element("Policy", |xml| {
-            aws_policy_xml(ctx, xml, arn);
+            aws_policy::policy_xml(xml, policy, counts);
             tags_xml(xml, &[]);
         });
     } else {
         let policy = &own(ctx)?.policy;
         xml.element("Policy", |xml| {
-            policy_xml(ctx, xml, policy);
+            policy_xml(ctx, xml, policy, counts);
             xml.optional("Description", policy.description.as_deref());
             // Here, as nowhere else, an empty list is told.
             tags_xml(xml, &policy.tags);
@@ -170,39 +159,42 @@ pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Outcome::read(xml)
 }
 
+/// One line of a list.
+enum Listed<'a> {
+    Own(&'a ManagedPolicy),
+    Aws(&'static AwsPolicy),
+}
+
 pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let scope = ctx.param("Scope").unwrap_or("All");
     let only_attached = ctx.param("OnlyAttached") == Some("true");
-    let mut arns: Vec<String> = vec![];
+    let counts = ctx.account.policy_counts();
+    let of = |arn: &str| counts.get(arn).copied().unwrap_or_default();
+    let mut found: Vec<(String, Listed<'_>)> = vec![];
     if scope != "AWS" {
-        arns.extend(
-            ctx.account
-                .policies
-                .values()
-                .map(|policy| policy_arn(ctx.account.id(), &policy.policy)),
-        );
+        let own = ctx.account.policies.values().map(|policy| &policy.policy);
+        found.extend(own.map(|policy| (policy_arn(ctx.account.id(), policy), Listed::Own(policy))));
     }
     if scope != "Local" {
-        arns.extend(managed::aws_managed_arns().map(str::to_owned));
+        let aws = managed::aws_managed_policies().iter();
+        found.extend(aws.map(|policy| (policy.arn(), Listed::Aws(policy))));
     }
-    arns.retain(|arn| {
-        let attached = || ctx.account.attachment_count(arn) > 0;
+    found.retain(|(arn, _)| {
+        let counts = of(arn);
         under_path(ctx, path_of(arn))
-            && (!only_attached || attached())
+            && (!only_attached || counts.attached > 0)
             && match ctx.param("PolicyUsageFilter") {
-                Some("PermissionsBoundary") => ctx.account.boundary_count(arn) > 0,
-                Some(_) => attached(),
+                Some("PermissionsBoundary") => counts.boundary > 0,
+                Some(_) => counts.attached > 0,
                 None => true,
             }
     });
-    arns.sort();
-    let (arns, marker) = ctx.page(arns, Clone::clone)?;
+    found.sort_by(|(left, _), (right, _)| left.cmp(right));
+    let (found, marker) = ctx.page(found, |(arn, _)| arn.clone())?;
     let mut xml = XmlWriter::new();
-    xml.list("Policies", "member", arns, |xml, arn| {
-        match ctx.account.own_policy(&arn) {
-            Some(policy) => policy_xml(ctx, xml, &policy.policy),
-            None => aws_policy_xml(ctx, xml, &arn),
-        }
+    xml.list("Policies", "member", found, |xml, (arn, policy)| match policy {
+        Listed::Own(policy) => policy_xml(ctx, xml, policy, of(&arn)),
+        Listed::Aws(policy) => aws_policy::policy_xml(xml, policy, of(&arn)),
     });
     page_end(&mut xml, marker);
     Outcome::read(xml)
@@ -210,11 +202,9 @@ pub(crate) fn list(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 
 pub(crate) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let policy = &own(ctx)?.policy;
-    if ctx
-        .account
-        .attachment_count(&policy_arn(ctx.account.id(), policy))
-        > 0
-    {
+    let arn = policy_arn(ctx.account.id(), policy);
+    let counts = ctx.account.policy_counts_of(&arn);
+    if counts.attached + counts.boundary > 0 {
         return Err(ApiError::delete_conflict(
             "Cannot delete a policy attached to entities.",
         ));
@@ -279,16 +269,10 @@ fn version_number(ctx: &Ctx<'_>, policy: &ManagedPolicy) -> Result<u32, ApiError
 }
 
 pub(crate) fn get_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let mut xml = XmlWriter::new();
-    if let Some(document) = managed::aws_managed_document(ctx.required("PolicyArn")?) {
-        xml.element("PolicyVersion", |xml| {
-            xml.text("Document", percent_encode(document))
-                .text("VersionId", "v1")
-                .text("IsDefaultVersion", "true")
-                .text("CreateDate", "2015-02-06T18:39:46Z");
-        });
-        return Outcome::read(xml);
+    if let Some(policy) = aws(ctx.required("PolicyArn")?)? {
+        return aws_policy::get_version(ctx, policy);
     }
+    let mut xml = XmlWriter::new();
     let policy = &own(ctx)?.policy;
     let number = version_number(ctx, policy)?;
     xml.element("PolicyVersion", |xml| version_xml(xml, policy, number, true));
@@ -296,6 +280,9 @@ pub(crate) fn get_version(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 pub(crate) fn list_versions(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    if let Some(policy) = aws(ctx.required("PolicyArn")?)? {
+        return aws_policy::list_versions(policy);
+    }
     let policy = &own(ctx)?.policy;
     let mut xml = XmlWriter::new();
     xml.list(

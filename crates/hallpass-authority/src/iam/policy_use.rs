@@ -136,8 +136,8 @@ fn of(ctx: &Ctx<'_>, kind: &'static str, name: &str, permissions: &Permissions) 
 
 /// The document of a managed policy as it stands.
 fn document_of(ctx: &Ctx<'_>, arn: &str) -> String {
-    if let Some(document) = managed::aws_managed_document(arn) {
-        return document.to_owned();
+    if let Some(policy) = managed::aws_managed_policy(arn) {
+        return policy.document();
     }
     let policy = ctx.account.own_policy(arn).map(|policy| &policy.policy);
     let version = policy.and_then(|policy| policy.versions.get(&policy.default_version));
