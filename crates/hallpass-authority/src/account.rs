@@ -8,7 +8,7 @@ use crate::entity::{
     ManagedPolicy, MfaDevice, OidcProvider, Permissions, Role, SamlProvider, ServerCertificate, User,
 };
 use crate::managed;
-use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
+use hallpass_policy::{NamedPolicy, Policy, PolicyError, PolicyGroup, PolicyKind};
 use hallpass_types::{AccountId, Arn};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -58,11 +58,14 @@ pub(crate) struct CompiledRole {
 impl CompiledRole {
     /// `None` when the stored document does not parse: then nobody may assume it.
     pub(crate) fn trust(&self) -> Option<&PolicyGroup> {
-        let parse = || {
+        let compile = || {
             let name = format!("role/{} trust policy", self.role.name);
-            compile(&name, &self.role.trust, PolicyKind::Trust).map(Into::into)
+            let ids = &self.role.trusted_ids;
+            let policy = parse(&name, &self.role.trust, PolicyKind::Trust)?;
+            let policy = policy.meaning_ids(|arn| ids.get(arn).map(String::as_str));
+            Some(NamedPolicy::new(&name, policy).into())
         };
-        self.trust.get_or_init(parse).as_ref()
+        self.trust.get_or_init(compile).as_ref()
     }
 }
 
@@ -355,11 +358,11 @@ fn compile_inline(kind: &str, entity: &str, permissions: &Permissions) -> Vec<Na
 }
 
 fn compile(name: &str, document: &str, kind: PolicyKind) -> Option<NamedPolicy> {
-    match Policy::parse(document, kind) {
-        Ok(policy) => Some(NamedPolicy::new(name, policy)),
-        Err(error) => {
-            tracing::error!(name, %error, "a stored policy does not parse");
-            None
-        }
-    }
+    parse(name, document, kind).map(|policy| NamedPolicy::new(name, policy))
+}
+
+fn parse(name: &str, document: &str, kind: PolicyKind) -> Option<Policy> {
+    let parsed = Policy::parse(document, kind);
+    let log = |error: &PolicyError| tracing::error!(name, %error, "a stored policy does not parse");
+    parsed.inspect_err(log).ok()
 }

@@ -15,6 +15,7 @@ pub(crate) use organization::{ControlPolicy, Membership, Organization, Unit};
 pub(crate) use provider::{OidcProvider, SamlProvider};
 pub(crate) use settings::{AccountSettings, CredentialReport, Job, LastUse, PasswordPolicy, Use};
 
+use crate::principals::PrincipalIds;
 use hallpass_session::{Binding, BindingMode, Network, Tag};
 use hallpass_types::{AccessKeyId, AccountId, UnixSeconds};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ pub(crate) struct Role {
     pub(crate) path: String,
     pub(crate) id: String,
     pub(crate) trust: String,
+    /// Who the trust policy means by the ARNs of users and roles in it: a successor of the same name is not meant.
+    #[serde(default, skip_serializing_if = "PrincipalIds::is_empty")]
+    pub(crate) trusted_ids: PrincipalIds,
     pub(crate) description: Option<String>,
     pub(crate) max_session_seconds: i64,
     pub(crate) created: UnixSeconds,

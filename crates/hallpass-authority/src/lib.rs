@@ -27,6 +27,7 @@ mod model;
 mod names;
 mod organizations;
 mod password;
+mod principals;
 mod qr;
 mod sessions;
 mod state;

@@ -159,11 +159,9 @@ pub(crate) fn merge_tags(tags: &mut Vec<Tag>, new: Vec<Tag>) -> Result<(), ApiEr
 }
 
 /// Parses a policy document as it is about to be stored.
-pub(crate) fn document(text: &str, kind: PolicyKind, chars_max: usize) -> Result<(), ApiError> {
+pub(crate) fn document(text: &str, kind: PolicyKind, chars_max: usize) -> Result<Policy, ApiError> {
     document_size(text, kind, chars_max)?;
-    Policy::parse(text, kind)
-        .map(|_| ())
-        .map_err(|error| ApiError::malformed_policy(error.message))
+    Policy::parse(text, kind).map_err(|error| ApiError::malformed_policy(error.message))
 }
 
 /// The size of a document that is parsed elsewhere.

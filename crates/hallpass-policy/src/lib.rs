@@ -53,6 +53,7 @@ mod possibility;
 mod principal;
 mod resource;
 mod simulate;
+mod unique_ids;
 mod variable;
 
 pub use compare::{Comparison, Counterexample, Undecided, compare};

@@ -381,7 +381,7 @@ pub struct PrincipalEntry {
     pub name: PrincipalName,
     /// As written.
     pub text: String,
-    /// Where the value's text starts, quotes included; the authority replaces ARNs by unique ids there.
+    /// Where the value's text starts, quotes included.
     pub position: Position,
 }
 

@@ -163,7 +163,6 @@ fn a_trust_policy_is_about_assuming_the_role_and_nothing_else() {
 
 #[test]
 fn fact_04_a_trust_policy_keeps_unique_ids_and_principal_arn_survives() {
-    // The authority puts unique ids into what it stores, at the positions the parser reports.
     let none = Context::new();
     let recreated = PrincipalInfo::user(ACCOUNT.parse().unwrap(), USER, "AIDAEXAMPLEEXAMPLE02");
     let stored = trust(&aws(USER_ID));
@@ -187,6 +186,35 @@ fn fact_04_a_trust_policy_keeps_unique_ids_and_principal_arn_survives() {
         ),
     );
     assert!(evaluate_trust(&assume(&recreated, &keys), &by_name, &set).is_allow());
+}
+
+#[test]
+fn fact_04_an_arn_means_the_one_it_meant_and_shows_what_became_of_it() {
+    let none = Context::new();
+    let set = PolicySet::default();
+    let recreated = PrincipalInfo::user(ACCOUNT.parse().unwrap(), USER, "AIDAEXAMPLEEXAMPLE02");
+    let id_of = |arn: &str| (arn == USER).then_some(USER_ID);
+    let parsed = trust(&aws(USER)).policies()[0].policy.as_ref().clone();
+    let meant: PolicyGroup = NamedPolicy::new("trust", parsed.meaning_ids(id_of)).into();
+    assert!(evaluate_trust(&assume(&user(), &none), &meant, &set).is_allow());
+    assert!(!evaluate_trust(&assume(&recreated, &none), &meant, &set).is_allow());
+
+    let escaped = USER.replace('/', "\\/");
+    let document = format!(
+        r#" {{"Statement": [
+            {{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"AWS": [ "{ROLE}" , "{escaped}"], "Service":"a.b"}}}},
+            {{"Principal":{{"AWS":"{USER}"}},"Effect":"Deny","Action":"sts:TagSession","Condition":{{"ArnEquals":{{"aws:PrincipalArn":"{USER}"}}}}}}]}}"#
+    );
+    document.parse::<serde_json::Value>().unwrap();
+    let shown = Policy::with_principals(&document, PolicyKind::Trust, |arn| id_of(arn).map(str::to_owned));
+    let expected = document.replace(&escaped, USER_ID).replacen(
+        &format!(r#""AWS":"{USER}""#),
+        &format!(r#""AWS":"{USER_ID}""#),
+        1,
+    );
+    assert_eq!(shown.unwrap(), expected);
+    let unchanged = Policy::with_principals(&document, PolicyKind::Trust, |_| None);
+    assert_eq!(unchanged.unwrap(), document);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::account::{
 };
 use crate::call::{Ctx, Outcome, Requirement, page_end};
 use crate::entity::Permissions;
-use crate::managed;
+use crate::{managed, principals};
 use hallpass_access::ActionOn;
 use hallpass_reference::managed::ManagedPolicy as AwsPolicy;
 use hallpass_wire::{XmlWriter, percent_encode};
@@ -152,7 +152,10 @@ fn role_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &CompiledRole) {
         .text("RoleId", &role.id)
         .text("Arn", role_arn(ctx.account.id(), role))
         .text("CreateDate", role.created.iso8601())
-        .text("AssumeRolePolicyDocument", percent_encode(&role.trust));
+        .text(
+            "AssumeRolePolicyDocument",
+            percent_encode(&principals::shown(ctx.state, role)),
+        );
     let holds = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case(&role.name));
     let profiles = ctx
         .account

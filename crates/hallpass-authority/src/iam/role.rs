@@ -2,6 +2,7 @@ use super::{arn_of, boundary, boundary_xml, put_role, role, tags_xml, under_path
 use crate::account::{CompiledRole, role_arn};
 use crate::call::{Ctx, Outcome, Requirement, page_end, with_request_tags, with_resource_tags};
 use crate::entity::{Permissions, Role};
+use crate::principals::{self, PrincipalIds};
 use crate::state::key;
 use crate::{ApiError, names};
 use hallpass_access::ActionOn;
@@ -85,7 +86,7 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let name = names::name("RoleName", ctx.required("RoleName")?, names::NAME_CHARS_MAX)?;
     super::service_linked::refuse_path(&names::path(&ctx.call.params)?)?;
     let trust = ctx.required("AssumeRolePolicyDocument")?;
-    names::document(trust, PolicyKind::Trust, TRUST_CHARS_MAX)?;
+    let trusted_ids = trusted_ids(ctx, trust)?;
     if ctx.account.role(name).is_some() {
         return Err(ApiError::exists(format!("Role with name {name} already exists.")));
     }
@@ -94,6 +95,7 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         path: names::path(&ctx.call.params)?,
         id: unique_id(IdKind::Role, &*ctx.env.entropy),
         trust: trust.to_owned(),
+        trusted_ids,
         description: ctx.param("Description").map(str::to_owned),
         max_session_seconds: max_session(ctx)?.unwrap_or(MAX_SESSION_DEFAULT),
         created: ctx.call.now,
@@ -110,6 +112,12 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Ok(Outcome::made(xml, vec![op])?
         .noting("roleArn", role_arn(ctx.account.id(), &role))
         .noting("roleId", &role.id))
+}
+
+/// Whom a trust policy means, if it may be one.
+fn trusted_ids(ctx: &Ctx<'_>, trust: &str) -> Result<PrincipalIds, ApiError> {
+    let policy = names::document(trust, PolicyKind::Trust, TRUST_CHARS_MAX)?;
+    principals::ids(ctx.state, &policy)
 }
 
 fn max_session(ctx: &Ctx<'_>) -> Result<Option<i64>, ApiError> {
@@ -142,7 +150,10 @@ pub(super) fn listed_xml(ctx: &Ctx<'_>, xml: &mut XmlWriter, role: &Role) {
         .text("RoleId", &role.id)
         .text("Arn", role_arn(ctx.account.id(), role))
         .text("CreateDate", role.created.iso8601())
-        .text("AssumeRolePolicyDocument", percent_encode(&role.trust))
+        .text(
+            "AssumeRolePolicyDocument",
+            percent_encode(&principals::shown(ctx.state, role)),
+        )
         .optional("Description", role.description.as_deref())
         .text("MaxSessionDuration", role.max_session_seconds.to_string());
 }
@@ -240,9 +251,10 @@ pub(crate) fn update_description(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 
 pub(crate) fn update_trust(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let trust = ctx.required("PolicyDocument")?;
-    names::document(trust, PolicyKind::Trust, TRUST_CHARS_MAX)?;
+    let trusted_ids = trusted_ids(ctx, trust)?;
     change(ctx, |role| {
         role.trust = trust.to_owned();
+        role.trusted_ids = trusted_ids;
         Ok(())
     })
 }

@@ -4,6 +4,7 @@ use super::{arn_of, job, put_role, role};
 use crate::account::role_arn;
 use crate::call::{Ctx, Outcome, Requirement};
 use crate::entity::{Permissions, Role};
+use crate::principals::PrincipalIds;
 use crate::state::key;
 use crate::{ApiError, names};
 use hallpass_access::ActionOn;
@@ -189,6 +190,7 @@ pub(crate) fn create(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         max_session_seconds: MAX_SESSION_SECONDS,
         created: ctx.call.now,
         permissions: Permissions::default(),
+        trusted_ids: PrincipalIds::new(),
         revoked_before: None,
     };
     let mut xml = XmlWriter::new();

@@ -4,6 +4,7 @@ use super::policies::{FULL_ACCESS, FULL_ACCESS_ID};
 use super::{Asked, Planned, done, error, key, read};
 use crate::ApiError;
 use crate::entity::{Account, ControlPolicy, Membership, Organization, Permissions, Role};
+use crate::principals::PrincipalIds;
 use crate::state::{key as entity_key, put};
 use hallpass_session::{IdKind, random_hex, unique_id};
 use hallpass_types::AccountId;
@@ -146,6 +147,7 @@ pub(super) fn create(asked: &Asked<'_>) -> Planned {
             attached: vec!["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()],
             ..Permissions::default()
         },
+        trusted_ids: PrincipalIds::new(),
         revoked_before: None,
     };
     let mut ops = vec![

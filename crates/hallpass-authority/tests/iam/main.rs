@@ -12,4 +12,5 @@ mod house;
 mod mfa;
 mod reports;
 mod saml;
+mod trust;
 mod users;
