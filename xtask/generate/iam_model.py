@@ -1,4 +1,5 @@
-"""Writes what AWS's model demands of IAM's parameters: lengths, patterns, ranges and enumerations.
+"""Writes what AWS's model demands of a service's parameters: lengths, patterns, ranges and enumerations. The service is the
+one that the output is called after: `iam.txt`, `sts.txt`.
 
 usage: iam_model.py WHEEL OUTPUT
 """
@@ -7,10 +8,12 @@ import gzip
 import json
 import sys
 import zipfile
+from pathlib import Path
 
 wheel, output = sys.argv[1:]
+folder = f"botocore/data/{Path(output).stem.removesuffix('-model')}/"
 with zipfile.ZipFile(wheel) as files:
-    path = max(name for name in files.namelist() if name.startswith("botocore/data/iam/") and "/service-2.json" in name)
+    path = max(name for name in files.namelist() if name.startswith(folder) and "/service-2.json" in name)
     model = json.loads(gzip.decompress(files.read(path)))
 shapes, used = model["shapes"], set()
 

@@ -47,6 +47,12 @@ const MADE: &[Made] = &[
         script: "xtask/generate/iam_model.py",
         output: "crates/hallpass-authority/data/iam.txt",
     },
+    Made {
+        name: "sts-model",
+        package: BOTOCORE,
+        script: "xtask/generate/iam_model.py",
+        output: "crates/hallpass-authority/data/sts.txt",
+    },
 ];
 
 /// Writes the file of this name, or all.

@@ -62,6 +62,8 @@ pub(crate) struct Environment {
     /// Wrong MFA codes of late.
     pub(crate) guesses: crate::totp::Guesses,
     pub(crate) last_used: crate::last_used::LastUsed,
+    /// Where the API is reached, without a slash at its end.
+    pub(crate) public_url: OnceLock<String>,
 }
 
 impl Environment {
@@ -174,6 +176,7 @@ impl Authority {
                 roots,
                 guesses: Default::default(),
                 last_used: Default::default(),
+                public_url: OnceLock::new(),
             },
             store,
             state: RwLock::new(state),
@@ -282,10 +285,8 @@ impl Authority {
         let action = find(call.service, &call.action).ok_or_else(|| {
             ApiError::invalid_action(&call.action, call.params.get("Version").unwrap_or(""))
         })?;
-        if call.service == Service::Iam {
-            crate::model::check(&call.action, &call.params)?;
-        }
         session_may_call(call)?;
+        crate::model::check(call.service, &call.action, &call.params)?;
         let state = self.read();
         (action.requirement)(&self.ctx(&state, call)?)
     }

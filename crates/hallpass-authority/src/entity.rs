@@ -13,7 +13,9 @@ pub(crate) use credentials::{
 };
 pub(crate) use organization::{ControlPolicy, Membership, Organization, Unit};
 pub(crate) use provider::{OidcProvider, SamlProvider};
-pub(crate) use settings::{AccountSettings, CredentialReport, Job, LastUse, PasswordPolicy, Use};
+pub(crate) use settings::{
+    AccountSettings, CredentialReport, Job, LastUse, OutboundFederation, PasswordPolicy, Use,
+};
 
 use crate::principals::PrincipalIds;
 use hallpass_session::{Binding, BindingMode, Network, Tag};

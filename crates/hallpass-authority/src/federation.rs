@@ -9,18 +9,15 @@ pub use keys::{IdentityKeys, IdentityKeysError};
 
 pub(crate) use keys::KeyCache;
 
+use crate::call::Service;
 use crate::entity::OidcProvider;
-use crate::{ApiError, Authority};
+use crate::{ApiError, Authority, model};
 use hallpass_access::{Caller, CallerKind};
 use hallpass_policy::PrincipalInfo;
 use hallpass_types::{AccountId, Arn, UnixSeconds};
 use hallpass_wire::QueryParams;
 use std::sync::Arc;
 use token::{Presented, invalid};
-
-/// Characters of a token (STS API reference, AssumeRoleWithWebIdentity).
-const TOKEN_CHARS_MIN: usize = 4;
-const TOKEN_CHARS_MAX: usize = 20_000;
 
 impl Authority {
     /// From now on the keys of identity providers are asked of `source`. Without one no token is taken.
@@ -40,15 +37,10 @@ impl Authority {
         params: &QueryParams,
         now: UnixSeconds,
     ) -> Result<Arc<Caller>, ApiError> {
+        model::check(Service::Sts, "AssumeRoleWithWebIdentity", params)?;
         let text = params
             .get("WebIdentityToken")
             .ok_or_else(|| ApiError::missing("WebIdentityToken"))?;
-        if !(TOKEN_CHARS_MIN..=TOKEN_CHARS_MAX).contains(&text.len()) {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: \
-                 Member must have length between {TOKEN_CHARS_MIN} and {TOKEN_CHARS_MAX}"
-            )));
-        }
         if params.get("ProviderId").is_some() {
             return Err(ApiError::validation(
                 "ProviderId is for OAuth 2.0 access tokens, which are not taken.",

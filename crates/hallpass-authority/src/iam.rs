@@ -14,6 +14,7 @@ mod login;
 pub(crate) mod mfa;
 mod oidc;
 mod organizations;
+pub(crate) mod outbound;
 mod policy;
 mod policy_use;
 mod profile;

@@ -26,6 +26,7 @@ mod managed;
 mod model;
 mod names;
 mod organizations;
+mod outbound;
 mod password;
 mod principals;
 mod qr;

@@ -1,17 +1,17 @@
-//! What AWS's model demands of the parameters of each IAM action, checked before anything else is.
+//! What AWS's models demand of the parameters of each IAM and STS action, checked before anything else is.
 //!
-//! The table is made from AWS's own model (`cargo xtask generate iam-model`). Answers are IAM's: `ValidationError` with
-//! every violation of the call named in one sentence each ("Common errors", IAM API Reference).
+//! The tables are made from AWS's own models (`cargo xtask generate iam-model`, `sts-model`). Answers are theirs:
+//! `ValidationError` with every violation of the call named in one sentence each ("Common errors", IAM API Reference).
 
 mod pattern;
 
 use crate::ApiError;
+use crate::call::Service;
 use crate::names::lower_first;
 use hallpass_wire::QueryParams;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-const TABLE: &str = include_str!("../data/iam.txt");
 /// Violations named in one answer; the rest would only make it long.
 const VIOLATIONS_MAX: usize = 20;
 /// Shapes nest this deep at most: the model's deepest is three.
@@ -51,24 +51,29 @@ struct Table {
     operations: HashMap<&'static str, Vec<Member>>,
 }
 
-static MODEL: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table::default();
-    for line in TABLE.lines() {
-        let mut words = line.splitn(3, ' ');
-        match (words.next(), words.next(), words.next().unwrap_or_default()) {
-            (Some("O"), Some(name), rest) => {
-                table.operations.insert(name, members(rest));
-            }
-            (Some("S"), Some(name), rest) => {
-                if let Some(shape) = shape(rest) {
-                    table.shapes.insert(name, shape);
+static IAM: LazyLock<Table> = LazyLock::new(|| Table::read(include_str!("../data/iam.txt")));
+static STS: LazyLock<Table> = LazyLock::new(|| Table::read(include_str!("../data/sts.txt")));
+
+impl Table {
+    fn read(text: &'static str) -> Self {
+        let mut table = Self::default();
+        for line in text.lines() {
+            let mut words = line.splitn(3, ' ');
+            match (words.next(), words.next(), words.next().unwrap_or_default()) {
+                (Some("O"), Some(name), rest) => {
+                    table.operations.insert(name, members(rest));
                 }
+                (Some("S"), Some(name), rest) => {
+                    if let Some(shape) = shape(rest) {
+                        table.shapes.insert(name, shape);
+                    }
+                }
+                _ => {}
             }
-            _ => {}
         }
+        table
     }
-    table
-});
+}
 
 fn members(text: &'static str) -> Vec<Member> {
     let member = |word: &'static str| {
@@ -114,16 +119,22 @@ fn shape(text: &'static str) -> Option<Shape> {
     })
 }
 
-/// Checks the parameters of one IAM action. What the model does not know passes: the action decides about it.
+/// Checks the parameters of one action. What the model does not know passes: the action decides about it.
 ///
 /// # Errors
 /// `ValidationError` for what is missing, too long, too short, out of range or of the wrong form; `MalformedInput` for a
 /// number or truth value that is none.
-pub(crate) fn check(action: &str, params: &QueryParams) -> Result<(), ApiError> {
-    let Some(members) = MODEL.operations.get(action) else {
+pub(crate) fn check(service: Service, action: &str, params: &QueryParams) -> Result<(), ApiError> {
+    let table: &Table = match service {
+        Service::Iam => &IAM,
+        Service::Sts => &STS,
+        Service::Ec2 | Service::Hallpass => return Ok(()),
+    };
+    let Some(members) = table.operations.get(action) else {
         return Ok(());
     };
     let mut found = Found {
+        table,
         params,
         violations: vec![],
         bad_name: None,
@@ -137,7 +148,7 @@ pub(crate) fn check(action: &str, params: &QueryParams) -> Result<(), ApiError> 
     if violations.is_empty() {
         return Ok(());
     }
-    if let (1, Some(message)) = (violations.len(), bad_name) {
+    if let (1, Some(message), Service::Iam) = (violations.len(), bad_name, service) {
         return Err(ApiError::validation(message));
     }
     violations.truncate(VIOLATIONS_MAX);
@@ -159,6 +170,7 @@ pub(crate) fn shown(value: &str) -> String {
 }
 
 struct Found<'a> {
+    table: &'static Table,
     params: &'a QueryParams,
     violations: Vec<String>,
     /// IAM has sentences of its own for names and paths of the wrong characters.
@@ -192,7 +204,7 @@ impl Found<'_> {
     }
 
     fn member(&mut self, member: &Member, name: &str, label: &str, depth: usize) -> Result<(), ApiError> {
-        let Some(shape) = MODEL.shapes.get(member.shape).filter(|_| depth < DEPTH_MAX) else {
+        let Some(shape) = self.table.shapes.get(member.shape).filter(|_| depth < DEPTH_MAX) else {
             return Ok(());
         };
         match shape {
@@ -236,6 +248,10 @@ impl Found<'_> {
                         )?;
                     }
                 }
+                Ok(())
+            }
+            Shape::Structure(_) if member.is_required && !self.params.has_member(name) => {
+                self.add(None, label, "Member must not be null");
                 Ok(())
             }
             Shape::Structure(members) => {

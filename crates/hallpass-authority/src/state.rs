@@ -5,6 +5,7 @@ use crate::entity::{
     AccessKey, Account, Enrolment, Group, Instance, InstanceProfile, ManagedPolicy, Revoked, Role,
     StoredAuthority, User,
 };
+use crate::outbound::TokenKeys;
 use crate::tree::Tree;
 use hallpass_session::SessionClaims;
 use hallpass_store::{Listing, Op};
@@ -27,6 +28,8 @@ pub(crate) struct State {
     pub(crate) revoked: HashMap<AccessKeyId, Revoked>,
     /// Certificate authorities of the fleet's machines, by generation.
     pub(crate) authorities: BTreeMap<u32, Arc<StoredAuthority>>,
+    /// What signs tokens for services elsewhere, by generation.
+    pub(crate) token_keys: BTreeMap<u32, Arc<TokenKeys>>,
     /// The revision each key was last written at, for conditional writes.
     pub(crate) revisions: HashMap<String, u64>,
 }
@@ -71,11 +74,11 @@ impl State {
         match kind {
             "ca" => {
                 let generation = name.parse().map_err(|_| unknown())?;
-                match value {
-                    Some(value) => self.authorities.insert(generation, Arc::new(decode(key, value)?)),
-                    None => self.authorities.remove(&generation),
-                };
-                return Ok(());
+                return set_shared(&mut self.authorities, generation, key, value);
+            }
+            "token-key" => {
+                let generation = name.parse().map_err(|_| unknown())?;
+                return set_shared(&mut self.token_keys, generation, key, value);
             }
             "org" => self.tree.organization = value.map(|value| decode(key, value)).transpose()?,
             "ou" => set(&mut self.tree.units, name.to_owned(), key, value)?,
@@ -260,6 +263,19 @@ fn set<K: Ord, T: DeserializeOwned>(
 ) -> Result<(), ApplyError> {
     match value {
         Some(value) => map.insert(name, decode(key, value)?),
+        None => map.remove(&name),
+    };
+    Ok(())
+}
+
+fn set_shared<K: Ord, T: DeserializeOwned>(
+    map: &mut BTreeMap<K, Arc<T>>,
+    name: K,
+    key: &str,
+    value: Option<&[u8]>,
+) -> Result<(), ApplyError> {
+    match value {
+        Some(value) => map.insert(name, Arc::new(decode(key, value)?)),
         None => map.remove(&name),
     };
     Ok(())

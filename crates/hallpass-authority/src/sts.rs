@@ -4,6 +4,7 @@ mod assume_role;
 mod decode;
 mod federated;
 mod federation_token;
+mod outbound;
 mod saml;
 mod session_token;
 mod shaping;
@@ -59,6 +60,12 @@ pub(crate) const ACTIONS: &[Action] = &[
         name: "AssumeRoleWithSAML",
         requirement: saml::requirement,
         run: saml::run,
+    },
+    Action {
+        service: Service::Sts,
+        name: "GetWebIdentityToken",
+        requirement: outbound::requirement,
+        run: outbound::run,
     },
     Action {
         service: Service::Sts,

@@ -156,6 +156,7 @@ impl System {
         let resources = Arc::new(resources.map_err(|error| failed(&error))?);
         let listening = upstreams::listening(&config.listener)?;
         let is_tls = listening.tls.is_some();
+        authority.is_reached_at(&upstreams::public_url(&config.listener, api)?);
         let gateway = Gateway {
             policies: Arc::new(Policies(Arc::clone(&authority))),
             resources,

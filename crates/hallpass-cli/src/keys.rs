@@ -49,6 +49,8 @@ enum Kind {
     Secrets,
     /// What the certificates of servers and machines are of
     Ca,
+    /// What tokens for services elsewhere are signed with
+    Tokens,
     /// What all of these are sealed under
     Root,
 }
@@ -133,6 +135,7 @@ async fn rotate(admin: &Admin, kind: Kind, printer: &Printer) -> Result<u8, CliE
         Kind::Mint => "mint",
         Kind::Secrets => "secrets",
         Kind::Ca => "ca",
+        Kind::Tokens => "tokens",
         Kind::Root => {
             let answer = admin.call("hallpass", "ResealKeyring", &[]).await?;
             confirmed(&answer, printer)?;

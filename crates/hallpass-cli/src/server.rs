@@ -182,6 +182,7 @@ impl Server {
         }
         let listening = upstreams::listening(&config.listener)?;
         let scheme = if listening.tls.is_some() { "https" } else { "http" };
+        authority.is_reached_at(&upstreams::public_url(&config.listener, api)?);
         let gateway = Gateway {
             policies: Arc::new(Policies(Arc::clone(&authority))),
             resources,

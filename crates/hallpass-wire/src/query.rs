@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// The most parameters in one query request. AWS's largest (batch tagging) need a few hundred.
 pub const QUERY_PARAMS_MAX: usize = 2_048;
@@ -49,6 +50,16 @@ impl QueryParams {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// Whether any member of the structure `name` is given: a parameter that begins with `NAME.`.
+    #[must_use]
+    pub fn has_member(&self, name: &str) -> bool {
+        let prefix = format!("{name}.");
+        let mut after = self
+            .0
+            .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        after.next().is_some_and(|(name, _)| name.starts_with(&prefix))
     }
 
     /// All parameters, in order of name.

@@ -7,6 +7,7 @@ use crate::certificates::{authority_key, new_authority, purpose};
 use crate::entity::StoredAuthority;
 use crate::iam::{mfa, server_certificate};
 use crate::keyring::{KeyKind, StoredKeyring};
+use crate::outbound::{self, TokenKeys};
 use crate::state::{access_key_key, key, put};
 use hallpass_store::Op;
 use hallpass_types::UnixSeconds;
@@ -19,11 +20,14 @@ const RESEAL_MAX: usize = 100;
 const SESSION_KEY_SECONDS: i64 = 48 * 3_600;
 /// A machine's certificate lives a day, and its renewal shows it the new authority.
 const AUTHORITY_SECONDS: i64 = 3 * 86_400;
+/// A token lives an hour at most; whoever verifies it may keep the keys it fetched for a while.
+const TOKEN_KEY_SECONDS: i64 = 86_400;
 
 /// What can be rotated: the kinds of the keyring, and the certificate authority.
 enum Kind {
     Ring(KeyKind),
     Authority,
+    Tokens,
 }
 
 fn kind(ctx: &Ctx<'_>) -> Result<Kind, ApiError> {
@@ -32,8 +36,9 @@ fn kind(ctx: &Ctx<'_>) -> Result<Kind, ApiError> {
         "epoch" => Ok(Kind::Ring(KeyKind::Epoch)),
         "secrets" => Ok(Kind::Ring(KeyKind::Secrets)),
         "ca" => Ok(Kind::Authority),
+        "tokens" => Ok(Kind::Tokens),
         other => Err(ApiError::validation(format!(
-            "Kind is mint, epoch, secrets or ca, not {other}"
+            "Kind is mint, epoch, secrets, ca or tokens, not {other}"
         ))),
     }
 }
@@ -67,6 +72,8 @@ pub(super) fn describe(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     }
     let authorities = ctx.state.authorities.iter();
     rows.extend(authorities.map(|(number, one)| ("ca", *number, one.made, one.is_current)));
+    let tokens = ctx.state.token_keys.iter();
+    rows.extend(tokens.map(|(number, one)| ("tokens", *number, one.made, one.is_current)));
     let mut xml = XmlWriter::new();
     xml.list("Keys", "member", rows, |xml, (kind, number, made, current)| {
         xml.text("Kind", kind)
@@ -107,6 +114,11 @@ pub(super) fn add(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             };
             (number, put(authority_key(number), &made))
         }
+        Kind::Tokens => {
+            let number = ctx.state.token_keys.last_key_value().map_or(0, |(last, _)| *last) + 1;
+            let made = outbound::new_keys(ctx.env, number, ctx.call.now).map_err(failed)?;
+            (number, outbound::put_keys(number, &made))
+        }
     };
     let mut xml = XmlWriter::new();
     xml.text("Generation", number.to_string());
@@ -143,6 +155,17 @@ pub(super) fn use_it(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
                 (one.is_current != is_current).then(|| put(authority_key(*other), &changed))
             };
             ctx.state.authorities.iter().filter_map(marked).collect()
+        }
+        Kind::Tokens => {
+            if !ctx.state.token_keys.contains_key(&number) {
+                return Err(unknown());
+            }
+            let marked = |(other, one): (&u32, &std::sync::Arc<TokenKeys>)| {
+                let is_current = *other == number;
+                let changed = one.in_use(is_current, ctx.call.now);
+                (one.is_current != is_current).then(|| outbound::put_keys(*other, &changed))
+            };
+            ctx.state.token_keys.iter().filter_map(marked).collect()
         }
     };
     let mut xml = XmlWriter::new();
@@ -188,6 +211,17 @@ pub(super) fn retire(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         for (number, _) in ctx.state.authorities.range(..*current) {
             ops.push(Op::Delete(authority_key(*number)));
             given_up.push(format!("ca {number}"));
+        }
+    }
+    let current = ctx.state.token_keys.iter().find(|(_, one)| one.is_current);
+    let is_over = |one: &TokenKeys| {
+        one.used_since
+            .is_some_and(|since| since.plus(TOKEN_KEY_SECONDS) <= now)
+    };
+    if let Some((current, _)) = current.filter(|(_, one)| is_over(one)) {
+        for (number, _) in ctx.state.token_keys.range(..*current) {
+            ops.push(Op::Delete(outbound::store_key(*number)));
+            given_up.push(format!("tokens {number}"));
         }
     }
     let mut xml = XmlWriter::new();
@@ -255,6 +289,18 @@ fn unsealed<'a>(ctx: &'a Ctx<'_>) -> Vec<Sealed<'a>> {
             },
         )
     });
+    let tokens = ctx.state.token_keys.iter().map(|(number, one)| {
+        let store_key = outbound::store_key(*number);
+        Sealed::new(
+            store_key,
+            outbound::seal_purpose(*number),
+            &**one,
+            &one.sealed,
+            |one, sealed| {
+                one.sealed = sealed;
+            },
+        )
+    });
     let accounts = || ctx.state.accounts.values();
     let devices =
         accounts().flat_map(|account| account.mfa_devices.values().map(move |it| (account.id(), it)));
@@ -290,7 +336,11 @@ fn unsealed<'a>(ctx: &'a Ctx<'_>) -> Vec<Sealed<'a>> {
             },
         )
     });
-    let all = keys.chain(authorities).chain(devices).chain(certificates);
+    let all = keys
+        .chain(authorities)
+        .chain(tokens)
+        .chain(devices)
+        .chain(certificates);
     let mut all: Vec<_> = all.filter(|one| !keyring.is_current(one.sealed)).collect();
     all.sort_by(|left, right| left.store_key.cmp(&right.store_key));
     all

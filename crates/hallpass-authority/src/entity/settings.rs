@@ -13,6 +13,16 @@ pub(crate) struct AccountSettings {
     /// `v1Token` or `v2Token`, as `SetSecurityTokenServicePreferences` set it; only told back.
     #[serde(default)]
     pub(crate) global_token_version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) outbound: Option<OutboundFederation>,
+}
+
+/// Tokens of the account's principals for services elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OutboundFederation {
+    /// What the account's issuer is called, for ever.
+    pub(crate) id: String,
+    pub(crate) is_enabled: bool,
 }
 
 /// Defaults are those of the API (IAM API Reference, UpdateAccountPasswordPolicy).

@@ -3,8 +3,9 @@
 mod context;
 
 use super::token::{invalid, rejected};
+use crate::call::Service;
 use crate::entity::SamlProvider;
-use crate::{ApiError, Authority, names};
+use crate::{ApiError, Authority, model, names};
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,10 +17,6 @@ use hallpass_types::{AccountId, Arn, UnixSeconds};
 use hallpass_wire::QueryParams;
 use std::sync::Arc;
 
-/// Characters of `SAMLAssertion` (STS API reference, AssumeRoleWithSAML).
-const ASSERTION_CHARS_MIN: usize = 4;
-const ASSERTION_CHARS_MAX: usize = 100_000;
-
 impl Authority {
     /// The bearer of the assertion in a call of `AssumeRoleWithSAML`, which nobody has signed. The assertion must be of the
     /// provider that `PrincipalArn` names, signed with a key of its metadata, for AWS's sign-in, and issued no more than
@@ -29,14 +26,9 @@ impl Authority {
     /// `ValidationError`, `InvalidIdentityToken`, `ExpiredTokenException`, `IDPRejectedClaim` (STS API reference,
     /// AssumeRoleWithSAML).
     pub fn saml_identity(&self, params: &QueryParams, now: UnixSeconds) -> Result<Arc<Caller>, ApiError> {
+        model::check(Service::Sts, "AssumeRoleWithSAML", params)?;
         let required = |name: &str| params.get(name).ok_or_else(|| ApiError::missing(name));
         let text = required("SAMLAssertion")?;
-        if !(ASSERTION_CHARS_MIN..=ASSERTION_CHARS_MAX).contains(&text.len()) {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value at 'sAMLAssertion' failed to satisfy constraint: \
-                 Member must have length between {ASSERTION_CHARS_MIN} and {ASSERTION_CHARS_MAX}"
-            )));
-        }
         let provider_arn = required("PrincipalArn")?;
         let (account, provider) = self.saml_provider(provider_arn)?;
         if provider.valid_until <= now {

@@ -2,7 +2,7 @@
 
 use super::{
     access_key, attach, credential_report, details, group, inline, last_accessed, login, mfa, oidc,
-    organizations, policy, policy_use, profile, role, saml, server_certificate, service_credential,
+    organizations, outbound, policy, policy_use, profile, role, saml, server_certificate, service_credential,
     service_linked, settings, signing_certificate, simulate, ssh_key, user,
 };
 use crate::call::{Action, Service};
@@ -80,6 +80,9 @@ pub(crate) const ACTIONS: &[Action] = actions! {
     "GetContextKeysForCustomPolicy" => simulate::custom_requirement, simulate::custom_keys;
     "GetContextKeysForPrincipalPolicy" => simulate::principal_requirement, simulate::principal_keys;
     "GetAccountAuthorizationDetails" => details::requirement, details::get;
+    "EnableOutboundWebIdentityFederation" => settings::requirement, outbound::enable;
+    "DisableOutboundWebIdentityFederation" => settings::requirement, outbound::disable;
+    "GetOutboundWebIdentityFederationInfo" => settings::requirement, outbound::get;
     "CreateInstanceProfile" => profile::create_requirement, profile::create;
     "GetInstanceProfile" => profile::requirement, profile::get;
     "ListInstanceProfiles" => profile::list_requirement, profile::list;

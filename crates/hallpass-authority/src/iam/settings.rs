@@ -21,7 +21,7 @@ pub(crate) fn requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     )]))
 }
 
-fn put_settings(ctx: &Ctx<'_>, settings: &AccountSettings) -> Op {
+pub(super) fn put_settings(ctx: &Ctx<'_>, settings: &AccountSettings) -> Op {
     put(key(ctx.account.id(), "settings", ""), settings)
 }
 

@@ -1,4 +1,4 @@
-//! The patterns of IAM's model, each as plain code: there are few, and all but some are a set of characters.
+//! The patterns of IAM's and STS's models, each as plain code: there are few, and all but some are a set of characters.
 
 const NAME: &str = r"[\w+=,.@-]+";
 const PATH: &str = r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)";
@@ -68,6 +68,17 @@ fn known(pattern: &str) -> Option<fn(&str) -> bool> {
         r"\u002F[\u0021-\u007F]*" => {
             |text| text.starts_with('/') && text.bytes().all(|byte| (0x21..=0x7f).contains(&byte))
         }
+        r"[\w+=,.@-]*" => |text| text.chars().all(among("+=,.@-")),
+        r"[\w+=,.@:\/-]*" | r"[\w+=/:,.@-]*" => |text| text.chars().all(among("+=/:,.@-")),
+        r"[\w]*" => |text| text.chars().all(word),
+        r"[\d]*" => |text| text.chars().all(|letter| letter.is_ascii_digit()),
+        // What a document in XML may hold.
+        r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+" => |text| {
+            some(text, |letter| {
+                matches!(letter, '\t' | '\n' | '\r' | '\u{85}')
+                    || !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}')
+            })
+        },
         r"[\w-]+" => |text| some(text, among("-")),
         r"[\w-]*" => |text| text.chars().all(among("-")),
         r"[\w]+" => |text| some(text, word),

@@ -116,7 +116,7 @@ impl Federated {
 
     async fn bearer(&self, token: &str) -> Result<Arc<Caller>, String> {
         let arn = format!("arn:aws:iam::{}:{ROLE}", self.house.account);
-        let form = format!("WebIdentityToken={token}&RoleArn={arn}");
+        let form = format!("WebIdentityToken={token}&RoleArn={arn}&RoleSessionName=session");
         let params = QueryParams::parse(&form).unwrap();
         let caller = self.house.authority.web_identity(&params, self.house.now).await;
         caller.map_err(|error| error.code.to_owned())
@@ -124,7 +124,11 @@ impl Federated {
 
     async fn assume(&self, caller: &Arc<Caller>) -> Result<String, String> {
         let arn = format!("arn:aws:iam::{}:{ROLE}", self.house.account);
-        let params = [("RoleArn", &*arn), ("RoleSessionName", "session")];
+        let params = [
+            ("RoleArn", &*arn),
+            ("RoleSessionName", "session"),
+            ("WebIdentityToken", "proved before"),
+        ];
         let answer = self
             .house
             .call_as(caller, "AssumeRoleWithWebIdentity", &params)

@@ -77,7 +77,7 @@ async fn the_bearer_is_who_the_assertion_says_and_has_the_roles_it_lists() {
             "InvalidIdentityToken",
         ),
         (&arn, RESPONSE, good_at, "InvalidIdentityToken"),
-        ("", RESPONSE, good_at, "InvalidIdentityToken"),
+        ("", RESPONSE, good_at, "ValidationError"),
         (&provider, &"x".repeat(75_001), good_at, "ValidationError"),
     ] {
         assert_eq!(

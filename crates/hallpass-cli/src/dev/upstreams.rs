@@ -12,6 +12,7 @@ use hallpass_types::Clock as _;
 use hallpass_upstream::{
     AssumedRole, AssumedRoleConfig, HttpUpstream, HttpUpstreamConfig, Proof, Upstream, UpstreamCredentials,
 };
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Every upstream, in the order of the configuration.
@@ -108,4 +109,29 @@ pub(crate) fn listening(config: &ListenerConfig) -> Result<Listening, CliError> 
         tls,
         proxy_protocol_from: config.proxy_protocol_from.clone(),
     })
+}
+
+/// The address at which others reach the API, as the configuration says or as it listens.
+pub(crate) fn public_url(config: &ListenerConfig, listens: SocketAddr) -> Result<String, CliError> {
+    let Some(url) = &config.public_url else {
+        let scheme = if config.certificate_file.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        return Ok(format!("{scheme}://{listens}"));
+    };
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let host = rest.map(|rest| rest.trim_end_matches('/'));
+    let is_host = |host: &str| {
+        !host.is_empty() && !host.contains(['/', '?', '#', '@']) && !host.contains(char::is_whitespace)
+    };
+    if host.is_some_and(is_host) {
+        return Ok(url.clone());
+    }
+    Err(CliError::failed(format!(
+        "listener: public_url is a scheme and a host, https://api.example.com, not `{url}`"
+    )))
 }

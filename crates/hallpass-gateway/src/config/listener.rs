@@ -24,6 +24,9 @@ pub struct ListenerConfig {
     pub domains: Vec<String>,
     /// Host names that are a bucket: name = bucket.
     pub bucket_domains: HashMap<String, String>,
+    /// Where others reach this listener, such as `https://api.example.com`: tokens for services elsewhere name it as their
+    /// issuer. The address it listens on when absent.
+    pub public_url: Option<String>,
     /// How long a sender may be silent in the middle of a body, in seconds; 30 when absent, 1 at least. One that keeps
     /// us waiting for twice that in all must have sent 1 KiB for each second.
     pub body_timeout_seconds: u32,
@@ -40,6 +43,7 @@ impl Default for ListenerConfig {
             metrics_from: vec![],
             domains: vec![],
             bucket_domains: HashMap::new(),
+            public_url: None,
             body_timeout_seconds: 30,
         }
     }

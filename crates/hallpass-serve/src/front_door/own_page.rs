@@ -23,7 +23,10 @@ impl FrontDoor {
                 );
                 render::text(200, "text/plain; version=0.0.4", text)
             }
-            _ => render::text(404, "text/plain", "there is no such page\n".to_owned()),
+            _ => match self.parts.authority.issuer_document(path) {
+                Some(document) => render::text(200, "application/json", document),
+                None => render::text(404, "text/plain", "there is no such page\n".to_owned()),
+            },
         })
     }
 

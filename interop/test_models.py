@@ -1,4 +1,4 @@
-"""Every operation of AWS's IAM model that is built, asked wrongly in every way the model rules out: a required parameter
+"""Every operation of AWS's IAM and STS models that is built, asked wrongly in every way the model rules out: a required parameter
 missing, a value too long, too short, out of range, of the wrong form. IAM names what is wrong with `ValidationError`, and
 nothing is ever our fault. What is not built is named in docs/divergences.md.
 """
@@ -12,8 +12,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from test_api_tour import SOURCES
 
-MODEL = botocore.session.get_session().get_service_model("iam")
-BUILT = set(re.findall(r'^ {4}"([A-Z]\w+)" => ', (SOURCES / "iam/actions.rs").read_text(), re.M))
+MODELS = {service: botocore.session.get_session().get_service_model(service) for service in ("iam", "sts")}
+BUILT = {"iam": set(re.findall(r'^ {4}"([A-Z]\w+)" => ', (SOURCES / "iam/actions.rs").read_text(), re.M)),
+         "sts": set(re.findall(r'^ {8}name: "([A-Z]\w+)"', (SOURCES / "sts.rs").read_text(), re.M))}
 DIVERGENCES = (Path(__file__).parent.parent / "docs/divergences.md").read_text()
 # Longer values say nothing new, and cost a body each.
 LONG = 300_000
@@ -25,6 +26,7 @@ TEXTS = {
     "organizationsEntityPathType": "o-0123456789/r-0123/ou", "organizationsPolicyIdType": "p-01234567",
     "thumbprintType": "0" * 40, "ContextKeyNameType": "aws:username", "ActionNameType": "s3:GetObject",
     "policyDocumentType": '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}',
+    "roleSessionNameType": "model", "jwtAlgorithmType": "RS256",
     "groupNameType": "model-nobody", "existingUserNameType": "model-nobody", "userNameType": "model-made",
 }
 
@@ -71,8 +73,9 @@ def wrong(shape):
         for why, value in wrong(shape.member):
             yield f"a member {why}", [value]
 
-# Sound by the model and refused with `ValidationError` all the same: `Password` is optional only for AWS's root sessions.
-SOUND_IS_REFUSED = {"CreateLoginProfile"}
+# Sound by the model and refused with `ValidationError` all the same: `Password` is optional only for AWS's root sessions, and
+# a sample names no account or role.
+SOUND_IS_REFUSED = {"CreateLoginProfile", "GetAccessKeyInfo", "AssumeRole"}
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +88,14 @@ def ask():
         aws_access_key_id=re.search(r"aws_access_key_id = (\S+)", text)[1],
         aws_secret_access_key=re.search(r"aws_secret_access_key = (\S+)", text)[1],
         region_name=house.ready["region"])
-    client = session.client("iam", endpoint_url=house.api,
-                            config=Config(retries={"max_attempts": 0}, parameter_validation=False))
+    clients = {service: session.client(service, endpoint_url=house.api,
+                                       config=Config(retries={"max_attempts": 0}, parameter_validation=False))
+               for service in MODELS}
 
-    def ask(operation, parameters):
+    def ask(service, operation, parameters):
         method = botocore.xform_name(operation)
         try:
-            getattr(client, method)(**parameters)
+            getattr(clients[service], method)(**parameters)
         except ClientError as error:
             response = error.response
             assert response["ResponseMetadata"]["HTTPStatusCode"] < 500, f"{operation} {parameters}: {response}"
@@ -103,28 +107,30 @@ def ask():
 
 
 def test_every_operation_is_built_or_a_divergence():
-    assert BUILT <= set(MODEL.operation_names), "an action that IAM does not have"
-    missing = [name for name in MODEL.operation_names if name not in BUILT and f"`{name}`" not in DIVERGENCES]
-    assert missing == []
-    assert len(BUILT) >= 150, "the table was found"
-    both = [name for name in BUILT if f"`{name}`" in DIVERGENCES.split("are not built")[0].split("**D-104**")[-1]]
-    assert both == [], "named as not built, yet built"
+    for service, model in MODELS.items():
+        built = BUILT[service]
+        assert built <= set(model.operation_names), "an action that AWS does not have"
+        missing = [name for name in model.operation_names if name not in built and f"`{name}`" not in DIVERGENCES]
+        assert missing == []
+        both = [name for name in built if f"`{name}`" in DIVERGENCES.split("are not built")[0].split("**D-104**")[-1]]
+        assert both == [], "named as not built, yet built"
+    assert len(BUILT["iam"]) >= 160 and len(BUILT["sts"]) == 11, "the tables were found"
 
 
-@pytest.mark.parametrize("operation", sorted(BUILT))
-def test_what_the_model_rules_out_is_a_validation_error(ask, operation):
-    shape = MODEL.operation_model(operation).input_shape
+@pytest.mark.parametrize("service,operation", sorted((service, name) for service in BUILT for name in BUILT[service]))
+def test_what_the_model_rules_out_is_a_validation_error(ask, service, operation):
+    shape = MODELS[service].operation_model(operation).input_shape
     members = shape.members if shape else {}
     required = shape.required_members if shape else []
     sound = {name: sample(members[name]) for name in required}
-    code, _ = ask(operation, sound)
-    assert code not in ("ValidationError", "InvalidAction") or operation in SOUND_IS_REFUSED, (operation, sound)
+    code, said = ask(service, operation, sound)
+    assert code not in ("ValidationError", "InvalidAction") or operation in SOUND_IS_REFUSED, (operation, sound, said)
     for name in required:
         rest = {key: value for key, value in sound.items() if key != name}
-        code, message = ask(operation, rest)
+        code, message = ask(service, operation, rest)
         label = name[0].lower() + name[1:]
         assert (code, f"'{label}'" in message) == ("ValidationError", True), f"{operation} without {name}: {message}"
     for name, member in members.items():
         for why, value in wrong(member):
-            code, message = ask(operation, {**sound, name: value})
+            code, message = ask(service, operation, {**sound, name: value})
             assert code == "ValidationError", f"{operation}, {name} {why}: {code} {message}"
