@@ -2,6 +2,7 @@
 //! scope, and authorized as `hallpass:ACTION` by the same policies.
 
 mod enrol;
+mod enrol_ec2;
 mod export;
 mod keys;
 mod revoke;
