@@ -99,6 +99,28 @@ pub struct Ec2Trust {
     pub profile: String,
 }
 
+impl Ec2Trust {
+    /// Whether a text may be the name of a region.
+    #[must_use]
+    pub fn is_region(text: &str) -> bool {
+        let is_byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (1..=REGION_CHARS_MAX).contains(&text.len()) && text.bytes().all(is_byte)
+    }
+
+    fn takes_region(&self, region: &str) -> bool {
+        self.regions.is_empty() || self.regions.iter().any(|one| one == region)
+    }
+
+    /// Whether a document may be good for both, so that which one takes it would hang on their order.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.account == other.account
+            && (other.regions.is_empty() && self.regions.is_empty()
+                || self.regions.iter().any(|region| other.takes_region(region))
+                || other.regions.iter().any(|region| self.takes_region(region)))
+    }
+}
+
 /// What a machine shows of itself.
 #[derive(Debug, Clone, Copy)]
 pub struct ShownDocument<'a> {
@@ -179,7 +201,7 @@ impl IdentityDocument {
         }
         let written: Written = serde_json::from_slice(content).ok()?;
         let private_ip = written.private_ip.as_deref().map(str::parse).transpose().ok()?;
-        let is_good = is_region(&written.region)
+        let is_good = Ec2Trust::is_region(&written.region)
             && is_instance_id(&written.instance_id)
             && [&written.image_id, &written.instance_type]
                 .into_iter()
@@ -209,12 +231,6 @@ impl IdentityDocument {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether a text may be a region's name.
-pub(crate) fn is_region(text: &str) -> bool {
-    let is_byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=REGION_CHARS_MAX).contains(&text.len()) && text.bytes().all(is_byte)
 }
 
 /// `i-` and 8 or, since 2016, 17 digits.
@@ -257,7 +273,7 @@ pub(crate) fn verify<'a>(
         return Err(IdentityDocumentError::Account);
     }
     let trust = of_account
-        .find(|trust| trust.regions.is_empty() || trust.regions.contains(&document.region))
+        .find(|trust| trust.takes_region(&document.region))
         .ok_or(IdentityDocumentError::Region)?;
     document.check_age(trust.max_age_seconds, now)?;
     Ok((trust, document))

@@ -50,7 +50,8 @@ pub use error::ApiError;
 pub use federation::{IdentityKeys, IdentityKeysError};
 pub use fleet::{Confirmation, Fleet};
 pub use identity_document::{
-    CertificateFileError, Ec2Trust, IdentityDocument, IdentityDocumentError, ShownDocument, TrustedCertificate,
+    CertificateFileError, Ec2Trust, IdentityDocument, IdentityDocumentError, ShownDocument,
+    TrustedCertificate,
 };
 pub use keyring::{KeyKind, Keyring, KeyringError, RootKey};
 pub use sessions::{InstanceSession, InstanceSessionError, InstanceSessionRequest};

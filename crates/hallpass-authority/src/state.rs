@@ -2,8 +2,8 @@
 
 use crate::account::{AccountState, compile_group, compile_policy, compile_role, compile_user, policy_arn};
 use crate::entity::{
-    AccessKey, Account, Ec2Machine, Enrolment, Group, Instance, InstanceProfile, ManagedPolicy, Revoked, Role,
-    StoredAuthority, User,
+    AccessKey, Account, Ec2Machine, Enrolment, Group, Instance, InstanceProfile, ManagedPolicy, Revoked,
+    Role, StoredAuthority, User,
 };
 use crate::outbound::TokenKeys;
 use crate::tree::Tree;
@@ -107,6 +107,18 @@ impl State {
 
     pub(crate) fn account(&self, id: AccountId) -> Option<&AccountState> {
         self.accounts.get(&id)
+    }
+
+    /// The account that was there first, as far as it is known.
+    pub(crate) fn first_account(&self) -> Option<AccountId> {
+        let alone = || {
+            self.accounts
+                .keys()
+                .next()
+                .filter(|_| self.accounts.len() == 1)
+                .copied()
+        };
+        self.home.or_else(alone)
     }
 
     /// Why a session is refused for what it rests on.

@@ -97,7 +97,11 @@ fn a_document_beside_a_message_with_content_is_not_looked_at() {
 fn other_signers_and_other_ways_to_sign_are_refused() {
     use IdentityDocumentError::{Form, Signature};
     for (name, text, expect) in [
-        ("another key, its certificate in the message", text!("stranger.p7"), Signature),
+        (
+            "another key, its certificate in the message",
+            text!("stranger.p7"),
+            Signature,
+        ),
         ("SHA-1", text!("sha1.p7"), Form),
         ("PSS", text!("pss.p7"), Form),
         ("two signers", text!("two.p7"), Form),
@@ -118,10 +122,16 @@ fn a_certificate_counts_while_it_is_valid() {
     let message = decoded(text!("attributes.p7"));
     let mut over = trust();
     over.certificates[0].not_after = UnixSeconds(NOW.0 - 1);
-    assert_eq!(shown_at(&message, over, NOW), Err(IdentityDocumentError::Signature));
+    assert_eq!(
+        shown_at(&message, over, NOW),
+        Err(IdentityDocumentError::Signature)
+    );
     let mut early = trust();
     early.certificates[0].not_before = UnixSeconds(NOW.0 + 1);
-    assert_eq!(shown_at(&message, early, NOW), Err(IdentityDocumentError::Signature));
+    assert_eq!(
+        shown_at(&message, early, NOW),
+        Err(IdentityDocumentError::Signature)
+    );
 }
 
 #[test]
@@ -222,7 +232,10 @@ fn no_changed_byte_changes_what_is_believed() {
             }
         }
         assert!(same > 0, "{name}: the signer's name is not signed");
-        assert!(refused > 4 * (DOCUMENT.len() + 256), "{name}: {refused} of {same}");
+        assert!(
+            refused > 4 * (DOCUMENT.len() + 256),
+            "{name}: {refused} of {same}"
+        );
     }
 }
 
@@ -230,17 +243,29 @@ fn no_changed_byte_changes_what_is_believed() {
 fn what_is_changed_in_the_content_or_the_attributes_is_told_apart() {
     let change = |text: &str, what: &[u8]| {
         let mut message = decoded(text);
-        let place = message.windows(what.len()).position(|window| window == what).unwrap();
+        let place = message
+            .windows(what.len())
+            .position(|window| window == what)
+            .unwrap();
         message[place] ^= 1;
         shown_at(&message, trust(), NOW)
     };
     let signed = text!("attributes.p7");
-    assert_eq!(change(signed, b"444455556666"), Err(IdentityDocumentError::Digest));
+    assert_eq!(
+        change(signed, b"444455556666"),
+        Err(IdentityDocumentError::Digest)
+    );
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, DOCUMENT);
-    assert_eq!(change(signed, digest.as_ref()), Err(IdentityDocumentError::Digest));
+    assert_eq!(
+        change(signed, digest.as_ref()),
+        Err(IdentityDocumentError::Digest)
+    );
     // The signing time, which nothing reads.
     let signing_time = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x05];
-    assert_eq!(change(signed, &signing_time), Err(IdentityDocumentError::Signature));
+    assert_eq!(
+        change(signed, &signing_time),
+        Err(IdentityDocumentError::Signature)
+    );
     assert_eq!(
         change(text!("plain.p7"), b"444455556666"),
         Err(IdentityDocumentError::Signature)
@@ -252,7 +277,11 @@ fn certificates_of_other_kinds_are_refused_with_what_is_meant() {
     let ec = include_str!("../../tests/keys/ec.crt");
     let good = text!("signer.pem");
     for (name, text, expect) in [
-        ("1,024 bits", text!("short.pem").to_owned(), CertificateFileError::Key),
+        (
+            "1,024 bits",
+            text!("short.pem").to_owned(),
+            CertificateFileError::Key,
+        ),
         ("a curve", format!("{good}{ec}"), CertificateFileError::Key),
         ("nothing", String::new(), CertificateFileError::Form),
         ("half", good[..200].to_owned(), CertificateFileError::Form),

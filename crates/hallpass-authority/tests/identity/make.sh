@@ -41,3 +41,4 @@ sed 's/  "accountId" : "444455556666",/&\n  "accountId" : "777788889999",/' docu
 sed 's/"i-0fedcba9876543210"/"i-0fedcba9876543210\/x"/' document.json | content id
 echo '["444455556666","eu-central-1","i-0fedcba9876543210","2027-01-15T07:55:00Z",null,null,null]' | content list
 grep -v pendingTime document.json | content timeless
+sed 's/"eu-central-1"/"us-east-1"/' document.json | content elsewhere
