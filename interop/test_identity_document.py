@@ -1,10 +1,10 @@
 """Machines of EC2 enrol by their instance identity document, which here openssl signs in AWS's place."""
 import datetime
+import hashlib
 import json
 import os
 import re
 import ssl
-import hashlib
 import subprocess
 import tempfile
 import threading
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet import Member, Server
+from fleet import Etcd, Member, Server
 from house import BINARY, CLEAN, TOOLS
 from test_agent import scripted
 
@@ -108,7 +108,7 @@ def with_settings(server, text):
     server.stop()
     config = server.path / "server.toml"
     before = config.read_text().split("[[control.ec2]]")[0]
-    config.write_text(before + text)
+    config.write_text(f"{before}\n{text}")
     server.start()
 
 
@@ -276,6 +276,28 @@ def test_the_document_is_shown_to_the_named_fleet_only(server, aws, machine, tmp
     assert member.shows(ca=spoken).returncode == 0
 
 
+def test_a_document_used_with_one_server_is_used_with_all(aws, machine):
+    etcd, servers = Etcd(1), []
+    try:
+        servers.append(Server("a", etcd))
+        servers.append(Server("b", etcd, root_key=servers[0].root_key()))
+        servers[0].role("web")
+        for server in servers:
+            with_settings(server, settings(aws))
+        document = aws.document("i-0fffffffffffffff1")
+        message = aws.sign(document)
+        first = machine(document, message, server=servers[0])
+        assert first.shows().returncode == 0
+        second = machine(document, message, server=servers[1])
+        said = second.shows(ca=servers[0].data / "fleet-ca.pem")
+        assert said.returncode == 2 and "already" in said.stderr, said.stderr
+        first.start()
+        assert first.credentials("web")[0].startswith("ASIA")
+    finally:
+        for one in [*servers, etcd]:
+            one.close()
+
+
 def test_without_settings_nobody_enrols_so(aws, machine):
     plain = Server("a")
     try:
@@ -326,3 +348,5 @@ def test_settings_that_are_not_in_order_refuse_the_start(aws, tmp_path, changed,
     said = subprocess.run([BINARY, "server", "--config", str(tmp_path / "server.toml")], env=CLEAN, capture_output=True,
                           text=True, timeout=30)
     assert said.returncode == 2 and why in said.stderr, said.stderr
+    # What can be seen without the store is seen before there is one.
+    assert (tmp_path / "data/store.redb").exists() == (twice or why == "not an account here")

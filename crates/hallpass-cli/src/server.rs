@@ -89,6 +89,8 @@ impl Server {
             Some(path) => gateway_config_at(path)?,
             None => GatewayConfig::default(),
         };
+        let ec2_files = file.control.as_ref().map_or(&[][..], |control| &control.ec2);
+        let ec2_files = ec2::read(ec2_files)?;
         // Ports first: the likeliest thing to be wrong, found before anything is written.
         let api_listener = bind(file.api.listen, "listen in [api]").await?;
         let api = api_listener.local_addr().map_err(|error| failed(&error))?;
@@ -169,7 +171,7 @@ impl Server {
             let address = listener.local_addr().map_err(|error| failed(&error))?;
             let url = advertised(control, address);
             let parts = ControlParts {
-                ec2: ec2::trusts(&control.ec2, &authority)?,
+                ec2: ec2::trusts(ec2_files, &authority)?,
                 authority: Arc::clone(&authority),
                 peers: Arc::clone(&peers),
                 progress: Arc::clone(&progress),

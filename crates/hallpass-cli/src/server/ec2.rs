@@ -87,25 +87,40 @@ impl Ec2File {
             .then_some(owner)
             .ok_or_else(|| format!("hallpass_account {owner} is not an account here"))
     }
+}
 
-    fn trust(&self, authority: &Authority) -> Result<Ec2Trust, String> {
+/// Settings, and the certificates they name.
+pub(super) struct Ec2Read<'a>(&'a Ec2File, Vec<TrustedCertificate>);
+
+fn failed(why: String) -> CliError {
+    CliError::failed(format!("control.ec2: {why}"))
+}
+
+/// The settings with their files read.
+pub(super) fn read(files: &[Ec2File]) -> Result<Vec<Ec2Read<'_>>, CliError> {
+    let read = |file: &'_ Ec2File| file.certificates().map_err(failed);
+    files.iter().map(|file| Ok(Ec2Read(file, read(file)?))).collect()
+}
+
+impl Ec2Read<'_> {
+    fn trust(self, authority: &Authority) -> Result<Ec2Trust, String> {
+        let Self(file, certificates) = self;
         Ok(Ec2Trust {
-            account: account("account", &self.account)?,
-            regions: self.regions.clone(),
-            certificates: self.certificates()?,
-            max_age_seconds: self.max_age_seconds,
-            owner: self.owner(authority)?,
-            profile: self.profile.clone(),
+            account: account("account", &file.account)?,
+            regions: file.regions.clone(),
+            certificates,
+            max_age_seconds: file.max_age_seconds,
+            owner: file.owner(authority)?,
+            profile: file.profile.clone(),
         })
     }
 }
 
-/// The settings with what they name read.
-pub(super) fn trusts(files: &[Ec2File], authority: &Authority) -> Result<Vec<Ec2Trust>, CliError> {
-    let failed = |why: String| CliError::failed(format!("control.ec2: {why}"));
+/// The settings with the accounts they mean.
+pub(super) fn trusts(read: Vec<Ec2Read<'_>>, authority: &Authority) -> Result<Vec<Ec2Trust>, CliError> {
     let mut trusts: Vec<Ec2Trust> = vec![];
-    for file in files {
-        let trust = file.trust(authority).map_err(failed)?;
+    for one in read {
+        let trust = one.trust(authority).map_err(failed)?;
         if trusts.iter().any(|other| other.overlaps(&trust)) {
             return Err(failed(format!(
                 "account {} is there twice for the same region: each machine has one profile",
