@@ -309,3 +309,61 @@ fn what_nests_too_deep_or_is_too_long_is_refused_early() {
     let long = vec![0x30; MESSAGE_BYTES_MAX + 1];
     assert_eq!(shown_at(&long, trust(), NOW), Err(IdentityDocumentError::Form));
 }
+
+/// A message with these signed attributes and a signature that is none.
+fn with_attributes(attributes: &[&[u8]]) -> Vec<u8> {
+    let tlv = x509::element;
+    let object = |last: [u8; 2]| {
+        let name = [&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01], last.as_slice()].concat();
+        tlv(0x06, &name)
+    };
+    let algorithm = |name: &[u8]| tlv(0x30, &tlv(0x06, name));
+    let sha_256 = algorithm(&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01]);
+    let rsa = algorithm(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01]);
+    let version = tlv(0x02, &[1]);
+    let content = tlv(0xa0, &tlv(0x04, DOCUMENT));
+    let content = tlv(0x30, &[object([0x07, 0x01]), content].concat());
+    let attributes = tlv(0xa0, &attributes.concat());
+    let signature = tlv(0x04, &[7; 256]);
+    let name = tlv(0x30, &[]);
+    let signer = [version.clone(), name, sha_256.clone(), attributes, rsa, signature].concat();
+    let signers = tlv(0x31, &tlv(0x30, &signer));
+    let data = [version, tlv(0x31, &sha_256), content, signers].concat();
+    let data = tlv(0xa0, &tlv(0x30, &data));
+    tlv(0x30, &[object([0x07, 0x02]), data].concat())
+}
+
+#[test]
+fn the_attributes_tell_type_and_digest_once_each() {
+    use IdentityDocumentError::{Digest, Form, Signature};
+    let tlv = x509::element;
+    let attribute = |last: u8, value: &[u8]| {
+        let name = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, last];
+        tlv(0x30, &[tlv(0x06, &name), tlv(0x31, value)].concat())
+    };
+    let object = |last: u8| tlv(0x06, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, last]);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, DOCUMENT);
+    let digest = tlv(0x04, digest.as_ref());
+    let (kind, told) = (attribute(3, &object(1)), attribute(4, &digest));
+    let other = attribute(4, &tlv(0x04, &[0; 32]));
+    let two = attribute(4, &[digest.clone(), digest].concat());
+    let envelope = attribute(3, &object(3));
+    let unknown = attribute(99, &[]);
+    for (name, attributes, expect) in [
+        ("both", vec![&kind, &told], Signature),
+        ("one more, unknown", vec![&kind, &unknown, &told], Signature),
+        ("the digest twice", vec![&kind, &told, &told], Form),
+        ("two digests", vec![&kind, &other, &told], Form),
+        ("two values", vec![&kind, &two], Form),
+        ("the type twice", vec![&kind, &kind, &told], Form),
+        ("another type", vec![&envelope, &told], Form),
+        ("no type", vec![&told], Form),
+        ("no digest", vec![&kind], Form),
+        ("none", vec![], Form),
+        ("another digest", vec![&kind, &other], Digest),
+    ] {
+        let attributes: Vec<&[u8]> = attributes.into_iter().map(Vec::as_slice).collect();
+        let message = with_attributes(&attributes);
+        assert_eq!(shown_at(&message, trust(), NOW), Err(expect), "{name}");
+    }
+}

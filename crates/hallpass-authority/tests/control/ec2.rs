@@ -79,17 +79,23 @@ async fn a_machine_of_ec2_becomes_an_instance_once() {
 
 #[tokio::test]
 async fn an_instance_that_was_put_out_does_not_come_back_by_its_document() {
-    for terminate in [false, true] {
+    for how in ["revoke", "revoke and terminate", "terminate"] {
         let house = house().await;
         house.profile().await;
         let key = machine();
         house.shows(MESSAGE, &key, NOW).await.unwrap();
-        let terminated = if terminate { "true" } else { "false" };
-        let params = [("InstanceId", ID), ("Terminate", terminated)];
-        house.admin(Service::Hallpass, "RevokeInstance", &params).await;
-        assert!(used(house.shows(MESSAGE, &key, NOW).await), "{terminate}");
-        assert!(used(house.shows(MESSAGE, &machine(), NOW).await), "{terminate}");
-        if !terminate {
+        if how == "terminate" {
+            house
+                .admin(Service::Ec2, "TerminateInstances", &[("InstanceId.1", ID)])
+                .await;
+        } else {
+            let terminate = if how == "revoke" { "false" } else { "true" };
+            let params = [("InstanceId", ID), ("Terminate", terminate)];
+            house.admin(Service::Hallpass, "RevokeInstance", &params).await;
+        }
+        assert!(used(house.shows(MESSAGE, &key, NOW).await), "{how}");
+        assert!(used(house.shows(MESSAGE, &machine(), NOW).await), "{how}");
+        if how == "revoke" {
             // An operator's secret does it.
             let made = house
                 .admin(Service::Hallpass, "CreateEnrolment", &[("InstanceId", ID)])
