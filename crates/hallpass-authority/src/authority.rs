@@ -204,6 +204,12 @@ impl Authority {
         self.read().accounts.keys().copied().collect()
     }
 
+    /// The account that was there first. A store from before that was written down tells it of an only account.
+    #[must_use]
+    pub fn first_account(&self) -> Option<AccountId> {
+        self.read().first_account()
+    }
+
     /// The region the authority answers for.
     #[must_use]
     pub fn region(&self) -> &str {

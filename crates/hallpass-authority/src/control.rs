@@ -2,6 +2,7 @@
 //! scope, and authorized as `hallpass:ACTION` by the same policies.
 
 mod enrol;
+mod enrol_ec2;
 mod export;
 mod keys;
 mod revoke;
@@ -40,9 +41,7 @@ pub(crate) const ACTIONS: &[Action] = actions! {
 
 /// For what concerns the whole system: only the first account may, whatever the policies of others say.
 fn everywhere(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
-    let accounts = &ctx.state.accounts;
-    let alone = || accounts.keys().next().filter(|_| accounts.len() == 1).copied();
-    if ctx.state.home.or_else(alone) != Some(ctx.account.id()) {
+    if ctx.state.first_account() != Some(ctx.account.id()) {
         return Err(ApiError::new(
             "AccessDenied",
             403,

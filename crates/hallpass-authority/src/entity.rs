@@ -264,6 +264,16 @@ pub(crate) struct Enrolment {
     pub(crate) until: UnixSeconds,
 }
 
+/// An instance of AWS's EC2 that has enrolled by its identity document, which is good once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ec2Machine {
+    /// Whose instance it is here.
+    pub(crate) account: AccountId,
+    /// Which one.
+    pub(crate) instance: String,
+    pub(crate) enrolled: UnixSeconds,
+}
+
 /// Tags with this prefix decide something, so whoever sets them must be allowed `ec2:ModifyInstanceAttribute` as well.
 pub(crate) const DECIDING_TAGS: &str = "hallpass:";
 

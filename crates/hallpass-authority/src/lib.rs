@@ -20,6 +20,7 @@ mod federation;
 mod fleet;
 mod following;
 mod iam;
+mod identity_document;
 mod keyring;
 mod last_used;
 mod managed;
@@ -48,5 +49,9 @@ pub use entity::{Instance, InstanceState, MetadataOptions, Node};
 pub use error::ApiError;
 pub use federation::{IdentityKeys, IdentityKeysError};
 pub use fleet::{Confirmation, Fleet};
+pub use identity_document::{
+    CertificateFileError, Ec2Trust, IdentityDocument, IdentityDocumentError, ShownDocument,
+    TrustedCertificate,
+};
 pub use keyring::{KeyKind, Keyring, KeyringError, RootKey};
 pub use sessions::{InstanceSession, InstanceSessionError, InstanceSessionRequest};

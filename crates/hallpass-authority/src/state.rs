@@ -2,8 +2,8 @@
 
 use crate::account::{AccountState, compile_group, compile_policy, compile_role, compile_user, policy_arn};
 use crate::entity::{
-    AccessKey, Account, Enrolment, Group, Instance, InstanceProfile, ManagedPolicy, Revoked, Role,
-    StoredAuthority, User,
+    AccessKey, Account, Ec2Machine, Enrolment, Group, Instance, InstanceProfile, ManagedPolicy, Revoked,
+    Role, StoredAuthority, User,
 };
 use crate::outbound::TokenKeys;
 use crate::tree::Tree;
@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) authorities: BTreeMap<u32, Arc<StoredAuthority>>,
     /// What signs tokens for services elsewhere, by generation.
     pub(crate) token_keys: BTreeMap<u32, Arc<TokenKeys>>,
+    /// By account, region and instance id as AWS has them, parted by slashes.
+    pub(crate) ec2_machines: BTreeMap<String, Ec2Machine>,
     /// The revision each key was last written at, for conditional writes.
     pub(crate) revisions: HashMap<String, u64>,
 }
@@ -80,6 +82,7 @@ impl State {
                 let generation = name.parse().map_err(|_| unknown())?;
                 return set_shared(&mut self.token_keys, generation, key, value);
             }
+            "ec2" => return set(&mut self.ec2_machines, name.to_owned(), key, value),
             "org" => self.tree.organization = value.map(|value| decode(key, value)).transpose()?,
             "ou" => set(&mut self.tree.units, name.to_owned(), key, value)?,
             "scp" => set(&mut self.tree.policies, name.to_owned(), key, value)?,
@@ -104,6 +107,18 @@ impl State {
 
     pub(crate) fn account(&self, id: AccountId) -> Option<&AccountState> {
         self.accounts.get(&id)
+    }
+
+    /// The account that was there first, as far as it is known.
+    pub(crate) fn first_account(&self) -> Option<AccountId> {
+        let alone = || {
+            self.accounts
+                .keys()
+                .next()
+                .filter(|_| self.accounts.len() == 1)
+                .copied()
+        };
+        self.home.or_else(alone)
     }
 
     /// Why a session is refused for what it rests on.

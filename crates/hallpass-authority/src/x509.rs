@@ -9,12 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use hallpass_types::UnixSeconds;
 use zeroize::Zeroizing;
 
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-const EXPLICIT_0: u8 = 0xa0;
+pub(crate) const EXPLICIT_0: u8 = 0xa0;
 /// `rsaEncryption` with its null parameters (RFC 8017, appendix A.1).
 const RSA_ALGORITHM: &[u8] = &[
     0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
@@ -25,15 +25,17 @@ const RSA_ALGORITHM: &[u8] = &[
 pub(crate) struct Certificate {
     pub(crate) not_before: UnixSeconds,
     pub(crate) not_after: UnixSeconds,
+    /// Whether its key is one of `rsaEncryption`.
+    pub(crate) is_rsa: bool,
     /// The bits of its `subjectPublicKey`.
     pub(crate) public_key: Vec<u8>,
 }
 
 /// DER, one element after the other. Lengths are definite and fit what is there.
-struct Der<'a>(&'a [u8]);
+pub(crate) struct Der<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Der<'a> {
-    fn any(&mut self) -> Option<(u8, &'a [u8])> {
+    pub(crate) fn any(&mut self) -> Option<(u8, &'a [u8])> {
         let (tag, rest) = self.0.split_first()?;
         let (first, mut rest) = rest.split_first()?;
         let mut length = usize::from(*first);
@@ -49,7 +51,7 @@ impl<'a> Der<'a> {
         Some((*tag, body))
     }
 
-    fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
+    pub(crate) fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.any()
             .filter(|(found, _)| *found == tag)
             .map(|(_, body)| body)
@@ -84,6 +86,11 @@ pub(crate) fn certificate(text: &str) -> Option<Certificate> {
     let [der] = blocks.as_slice() else {
         return None;
     };
+    certificate_of(der)
+}
+
+/// A certificate in DER.
+pub(crate) fn certificate_of(der: &[u8]) -> Option<Certificate> {
     let mut certificate = Der(Der(der).expect(SEQUENCE)?);
     let mut body = Der(certificate.expect(SEQUENCE)?);
     let (mut tag, _) = body.any()?;
@@ -99,11 +106,12 @@ pub(crate) fn certificate(text: &str) -> Option<Certificate> {
     let mut validity = Der(body.expect(SEQUENCE)?);
     let (not_before, not_after) = (time(validity.any()?)?, time(validity.any()?)?);
     body.expect(SEQUENCE)?;
-    let public_key = subject_public_key(body.expect(SEQUENCE)?)?;
+    let info = body.expect(SEQUENCE)?;
     Some(Certificate {
         not_before,
         not_after,
-        public_key: public_key.to_vec(),
+        is_rsa: info.starts_with(RSA_ALGORITHM),
+        public_key: subject_public_key(info)?.to_vec(),
     })
 }
 
@@ -171,6 +179,14 @@ pub(crate) fn rsa_public_key(text: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((key.expect(INTEGER)?.to_vec(), key.expect(INTEGER)?.to_vec()))
 }
 
+/// How many bits the modulus of an RSA key has, given the bits of its `subjectPublicKey`.
+pub(crate) fn rsa_bits(public_key: &[u8]) -> Option<usize> {
+    let modulus = Der(Der(public_key).expect(SEQUENCE)?).expect(INTEGER)?;
+    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+    let first = modulus.get(zeros)?;
+    Some((modulus.len() - zeros) * 8 - first.leading_zeros() as usize)
+}
+
 /// The other way: a PEM text of an RSA key's `SubjectPublicKeyInfo`.
 pub(crate) fn rsa_public_key_pem(modulus: &[u8], exponent: &[u8]) -> String {
     let key = element(
@@ -191,7 +207,8 @@ pub(crate) fn rsa_public_key_pem(modulus: &[u8], exponent: &[u8]) -> String {
     )
 }
 
-fn element(tag: u8, body: &[u8]) -> Vec<u8> {
+/// One element in DER.
+pub(crate) fn element(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = body.len().to_be_bytes();
     let significant: Vec<u8> = length.iter().copied().skip_while(|byte| *byte == 0).collect();
     let mut out = vec![tag];

@@ -6,6 +6,9 @@
     reason = "a helper of a test fails by panicking, as the test does"
 )]
 
+#[path = "control/ec2.rs"]
+mod ec2;
+
 use hallpass_access::{AuthenticationError, Caller, authorize, authorize_assume};
 use hallpass_authority::*;
 use hallpass_store::{MemoryStore, Progress, Store, follow};

@@ -1,6 +1,7 @@
 //! `hallpass server`: the authority and the gateway for other machines, alone or one of several on etcd.
 
 pub(crate) mod config;
+mod ec2;
 
 use crate::args::ConfigOption;
 use crate::auditing::{Auditing, open_log};
@@ -14,7 +15,7 @@ use crate::signals::Signals;
 use config::{ControlFile, ServerFile};
 use hallpass_agent::{Shutdown, ShutdownTrigger, SystemClock, SystemEntropy};
 use hallpass_audit::AuditLog;
-use hallpass_authority::{Authority, Machine};
+use hallpass_authority::{Authority, Ec2Trust, Machine};
 use hallpass_directory::Directory;
 use hallpass_etcd::{EtcdConfig, EtcdStore, OpenEtcdError};
 use hallpass_fleet::{Control, ControlConfig, ControlTls, Peers};
@@ -88,6 +89,8 @@ impl Server {
             Some(path) => gateway_config_at(path)?,
             None => GatewayConfig::default(),
         };
+        let ec2_files = file.control.as_ref().map_or(&[][..], |control| &control.ec2);
+        let ec2_files = ec2::read(ec2_files)?;
         // Ports first: the likeliest thing to be wrong, found before anything is written.
         let api_listener = bind(file.api.listen, "listen in [api]").await?;
         let api = api_listener.local_addr().map_err(|error| failed(&error))?;
@@ -168,6 +171,7 @@ impl Server {
             let address = listener.local_addr().map_err(|error| failed(&error))?;
             let url = advertised(control, address);
             let parts = ControlParts {
+                ec2: ec2::trusts(ec2_files, &authority)?,
                 authority: Arc::clone(&authority),
                 peers: Arc::clone(&peers),
                 progress: Arc::clone(&progress),
@@ -315,6 +319,7 @@ fn root_key_hint(error: CliError, file: &ServerFile) -> CliError {
 }
 
 struct ControlParts {
+    ec2: Vec<Ec2Trust>,
     authority: Arc<Authority>,
     peers: Arc<Peers>,
     progress: Arc<Progress>,
@@ -358,6 +363,7 @@ impl ControlParts {
                 self.entropy,
                 &file.region,
             )),
+            ec2: self.ec2,
             peers: Arc::clone(&self.peers),
             progress: self.progress,
             staleness_max: self.staleness_max,

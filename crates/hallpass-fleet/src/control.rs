@@ -2,15 +2,15 @@
 
 use crate::peers::Peers;
 use crate::protocol::{
-    AppliedAnswer, AppliedRequest, EnrolAnswer, EnrolRequest, ErrorAnswer, IssuedMessage, MachineAnswer,
-    MachineRequest, RenewRequest, SessionMessage,
+    AppliedAnswer, AppliedRequest, Ec2EnrolRequest, EnrolAnswer, EnrolRequest, ErrorAnswer, IssuedMessage,
+    MachineAnswer, MachineRequest, RenewRequest, SessionMessage,
 };
 use crate::tls::{ControlTls, hex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hallpass_agent::{CredentialSource, Machine, SessionRequest, SourceError};
-use hallpass_authority::{Authority, EnrolError, Enrolled, Instance, NodeName};
+use hallpass_authority::{Authority, Ec2Trust, EnrolError, Enrolled, Instance, NodeName, ShownDocument};
 use hallpass_store::Progress;
 use hallpass_types::Clock;
 use http::{Method, Request, Response, StatusCode};
@@ -29,7 +29,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Agents hold one connection each, and servers a few.
 const CONNECTIONS_MAX: usize = 65_536;
@@ -62,10 +62,22 @@ pub struct NewSession {
     pub outcome: Result<String, String>,
 }
 
+/// What the log is told of an instance made for a machine that showed its identity document.
+#[derive(Debug, Clone)]
+pub struct NewEnrolment {
+    /// The instance; its tags say which of AWS's it is.
+    pub instance: Instance,
+    /// From which address it was asked.
+    pub peer: IpAddr,
+}
+
 /// Where minted sessions are put on record before they are handed out.
 pub trait SessionLog: Send + Sync {
     /// Records it; an error means that it must not be handed out.
     fn record(&self, session: NewSession) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Records that a machine became an instance that no call made; an error means that it must not be told so.
+    fn record_enrolment(&self, enrolment: NewEnrolment) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// The sessions of one instance, as the agent in the server's own process would get them.
@@ -79,6 +91,8 @@ pub struct ControlConfig {
     pub source_of: SourceOf,
     /// Where sessions are recorded.
     pub log: Arc<dyn SessionLog>,
+    /// Which machines of EC2 may enrol by their identity document; empty: none.
+    pub ec2: Vec<Ec2Trust>,
     /// The other servers.
     pub peers: Arc<Peers>,
     /// How far this server is.
@@ -115,7 +129,10 @@ impl Refusal {
 impl From<EnrolError> for Refusal {
     fn from(error: EnrolError) -> Self {
         let status = match error {
-            EnrolError::Secret | EnrolError::NotEnrolled(_) => StatusCode::FORBIDDEN,
+            EnrolError::Secret
+            | EnrolError::NotEnrolled(_)
+            | EnrolError::Document(_)
+            | EnrolError::DocumentUsed(_) => StatusCode::FORBIDDEN,
             EnrolError::Certificate(_) => StatusCode::BAD_REQUEST,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -250,6 +267,7 @@ impl Control {
         }
         match request.uri().path() {
             "/v1/enrol" => json(&self.enrol(body(request).await?).await?),
+            "/v1/enrol-ec2" => json(&self.enrol_ec2(who, body(request).await?).await?),
             "/v1/renew" => json(&self.renew(who, body(request).await?)?),
             "/v1/machine" => json(&self.machine(who, body(request).await?).await?),
             "/v1/session" => json(&self.session(who, body(request).await?).await?),
@@ -258,9 +276,13 @@ impl Control {
         }
     }
 
-    async fn enrol(&self, question: EnrolRequest) -> Result<EnrolAnswer, Refusal> {
+    fn enrolling(&self) -> Result<SemaphorePermit<'_>, Refusal> {
         let busy = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many machines enrol at once");
-        let _one = self.enrolling.try_acquire().map_err(busy)?;
+        self.enrolling.try_acquire().map_err(busy)
+    }
+
+    async fn enrol(&self, question: EnrolRequest) -> Result<EnrolAnswer, Refusal> {
+        let _one = self.enrolling()?;
         let request = signing_request(&question.request)?;
         let now = self.config.clock.now();
         let enrolled = self
@@ -268,6 +290,37 @@ impl Control {
             .authority
             .enrol(question.secret.expose(), &request, now)
             .await?;
+        Ok(self.told(enrolled))
+    }
+
+    async fn enrol_ec2(&self, who: &Who, question: Ec2EnrolRequest) -> Result<EnrolAnswer, Refusal> {
+        if self.config.ec2.is_empty() {
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "machines do not enrol by an identity document here",
+            ));
+        }
+        let _one = self.enrolling()?;
+        let request = signing_request(&question.request)?;
+        let message: String = question.message.split_ascii_whitespace().collect();
+        let message = STANDARD
+            .decode(message)
+            .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the identity document is not base 64"))?;
+        let shown = ShownDocument {
+            message: &message,
+            document: question.document.as_deref().map(str::as_bytes),
+        };
+        let authority = &self.config.authority;
+        let enrolled = authority
+            .enrol_ec2(shown, &request, &self.config.ec2, self.config.clock.now())
+            .await?;
+        if let Some(instance) = authority.instance(&enrolled.instance) {
+            let peer = who.peer;
+            let recorded = self.config.log.record_enrolment(NewEnrolment { instance, peer });
+            recorded
+                .await
+                .map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
+        }
         Ok(self.told(enrolled))
     }
 

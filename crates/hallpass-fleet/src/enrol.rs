@@ -1,6 +1,7 @@
 //! A machine becomes an instance: key, certificate, and where they lie.
 
 use crate::http_client::{AskError, Asker};
+use crate::identity::{InstanceIdentity, Trusted};
 use crate::protocol::{EnrolAnswer, EnrolRequest};
 use crate::tls::enrolling_config;
 use base64::Engine as _;
@@ -235,18 +236,43 @@ pub async fn enrol(
     servers: &[String],
     files: &NodeFiles,
 ) -> Result<String, EnrolmentError> {
-    let asker = Asker::new(
-        enrolling_config(&secret.fingerprint).map_err(|error| EnrolmentError::Key(error.to_string()))?,
-    );
-    let key = files.make()?;
-    let question = EnrolRequest {
+    let trusted = vec![secret.fingerprint.clone()];
+    let question = |request| EnrolRequest {
         secret: secret.secret.clone(),
-        request: signing_request(&key)?,
+        request,
     };
+    enrol_at(trusted, servers, files, "/v1/enrol", question).await
+}
+
+/// As [`enrol`], for a machine of EC2: what it shows of itself takes the place of a secret.
+///
+/// # Errors
+/// [`EnrolmentError`].
+pub async fn enrol_ec2(
+    identity: &InstanceIdentity,
+    trusted: &Trusted,
+    servers: &[String],
+    files: &NodeFiles,
+) -> Result<String, EnrolmentError> {
+    let question = |request| identity.question(request);
+    enrol_at(trusted.fingerprints(), servers, files, "/v1/enrol-ec2", question).await
+}
+
+async fn enrol_at<Q: Serialize>(
+    trusted: Vec<String>,
+    servers: &[String],
+    files: &NodeFiles,
+    path: &str,
+    question: impl FnOnce(String) -> Q,
+) -> Result<String, EnrolmentError> {
+    let asker =
+        Asker::new(enrolling_config(trusted).map_err(|error| EnrolmentError::Key(error.to_string()))?);
+    let key = files.make()?;
+    let question = question(signing_request(&key)?);
     let mut last = EnrolmentError::Unavailable("none was named".to_owned());
     for server in servers {
         match asker
-            .ask::<EnrolAnswer>(server, "/v1/enrol", &question, ENROL_TIMEOUT)
+            .ask::<EnrolAnswer>(server, path, &question, ENROL_TIMEOUT)
             .await
         {
             Ok(mut answer) => {

@@ -3,6 +3,7 @@
 //! | request | who | what |
 //! |---|---|---|
 //! | `POST /v1/enrol` | anyone with a secret | [`EnrolRequest`] → [`EnrolAnswer`] |
+//! | `POST /v1/enrol-ec2` | a machine of EC2 | [`Ec2EnrolRequest`] → [`EnrolAnswer`] |
 //! | `POST /v1/renew` | an agent | [`RenewRequest`] → [`EnrolAnswer`] |
 //! | `POST /v1/machine` | an agent | [`MachineRequest`] → [`MachineAnswer`], at once if the view changed, else after up to half a minute |
 //! | `POST /v1/session` | an agent | [`SessionMessage`] → [`IssuedMessage`] |
@@ -21,6 +22,18 @@ pub struct EnrolRequest {
     /// The secret, without the authority's fingerprint.
     pub secret: Secret,
     /// A certificate signing request (PKCS #10, DER in base 64); only its key counts.
+    pub request: String,
+}
+
+/// A machine of EC2 asks to become an instance, by what EC2's metadata service says of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ec2EnrolRequest {
+    /// `instance-identity/rsa2048`: a PKCS #7 message in base 64, with or without line ends.
+    pub message: String,
+    /// `instance-identity/document`, as it is there, for a message without content.
+    #[serde(default)]
+    pub document: Option<String>,
+    /// As in [`EnrolRequest`].
     pub request: String,
 }
 

@@ -95,14 +95,14 @@ pub(crate) fn client_config(
         )
 }
 
-/// TLS of who enrols: the server's certificate must be of the authority with this fingerprint (SHA-256, hex), which the
-/// server shows behind its own.
-pub(crate) fn enrolling_config(fingerprint: &str) -> Result<ClientConfig, Error> {
+/// TLS of who enrols: the server's certificate must be of an authority with one of these fingerprints (SHA-256, hex), which
+/// the server shows behind its own.
+pub(crate) fn enrolling_config(fingerprints: Vec<String>) -> Result<ClientConfig, Error> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(ByFingerprint {
-            fingerprint: fingerprint.to_owned(),
+            fingerprints,
             provider: provider(),
         }))
         .with_no_client_auth())
@@ -110,7 +110,7 @@ pub(crate) fn enrolling_config(fingerprint: &str) -> Result<ClientConfig, Error>
 
 #[derive(Debug)]
 struct ByFingerprint {
-    fingerprint: String,
+    fingerprints: Vec<String>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -125,7 +125,7 @@ impl ServerCertVerifier for ByFingerprint {
     ) -> Result<ServerCertVerified, Error> {
         let known = intermediates
             .iter()
-            .find(|certificate| hex(&Sha256::digest(certificate)) == self.fingerprint)
+            .find(|certificate| self.fingerprints.contains(&hex(&Sha256::digest(certificate))))
             .ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
         // From here on as with any authority that is trusted: signature, name and time are checked.
         let verifier = WebPkiServerVerifier::builder_with_provider(

@@ -6,10 +6,11 @@ use hallpass_agent::{
 };
 use hallpass_audit::{AuditLog, Durability, EventKind, Identity, Record};
 use hallpass_authority::{Authority, InstanceSessionError, InstanceSessionRequest};
-use hallpass_fleet::{NewSession, SessionLog};
+use hallpass_fleet::{NewEnrolment, NewSession, SessionLog};
 use hallpass_session::Tag;
 use hallpass_types::{Clock, Entropy, UnixSeconds};
 use serde_json::{Map, Value, json};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Sessions of one instance, from the authority in this process.
@@ -367,6 +368,42 @@ impl MintAudit {
     }
 }
 
+impl MintAudit {
+    /// A record of what is done for a machine at `peer`, to be filled in.
+    fn blank(&self, source: &str, name: &str, peer: IpAddr) -> Record {
+        Record {
+            time: self.clock.now(),
+            kind: EventKind::Service,
+            source: source.to_owned(),
+            name: name.to_owned(),
+            region: self.region.clone(),
+            source_ip: peer.to_string(),
+            user_agent: None,
+            identity: Identity {
+                kind: "AWSService".to_owned(),
+                invoked_by: Some("ec2.amazonaws.com".to_owned()),
+                ..Identity::default()
+            },
+            error_code: None,
+            error_message: None,
+            request_parameters: serde_json::Value::Null,
+            response_elements: serde_json::Value::Null,
+            resources: vec![],
+            read_only: false,
+            request_id: hallpass_session::random_hex(&*self.entropy, 16),
+            event_id: hallpass_session::random_hex(&*self.entropy, 32),
+            account: String::new(),
+            bytes: None,
+            detail: Map::new(),
+        }
+    }
+
+    async fn write(&self, record: Record) -> Result<(), String> {
+        let written = self.log.append(&record, Durability::Synced).await;
+        written.map(|_| ()).map_err(|error| error.to_string())
+    }
+}
+
 impl SessionLog for MintAudit {
     fn record(&self, session: NewSession) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
@@ -384,35 +421,40 @@ impl SessionLog for MintAudit {
                 detail.insert("reason".to_owned(), json!(reason));
             }
             let record = Record {
-                time: self.clock.now(),
-                kind: EventKind::Service,
-                source: "sts.amazonaws.com".to_owned(),
-                name: "AssumeRole".to_owned(),
-                region: self.region.clone(),
-                source_ip: session.peer.to_string(),
-                user_agent: None,
-                identity: Identity {
-                    kind: "AWSService".to_owned(),
-                    invoked_by: Some("ec2.amazonaws.com".to_owned()),
-                    ..Identity::default()
-                },
                 error_code: refused.as_ref().map(|_| "AccessDenied".to_owned()),
                 error_message: refused,
                 request_parameters: json!({ "roleArn": role_arn, "roleSessionName": session.instance.id }),
                 response_elements: made,
                 resources: vec![role_arn],
-                read_only: false,
-                request_id: hallpass_session::random_hex(&*self.entropy, 16),
-                event_id: hallpass_session::random_hex(&*self.entropy, 32),
                 account,
-                bytes: None,
                 detail,
+                ..self.blank("sts.amazonaws.com", "AssumeRole", session.peer)
             };
-            self.log
-                .append(&record, Durability::Synced)
-                .await
-                .map(|_| ())
-                .map_err(|error| error.to_string())
+            self.write(record).await
+        })
+    }
+
+    fn record_enrolment(&self, enrolment: NewEnrolment) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let instance = enrolment.instance;
+            let account = instance.account.to_string();
+            let arn = format!("arn:aws:ec2:{}:{account}:instance/{}", self.region, instance.id);
+            let tags = instance.tags.into_iter().map(|tag| (tag.key, json!(tag.value)));
+            let mut detail = Map::new();
+            detail.insert("instance".to_owned(), json!(instance.id));
+            detail.insert("decision".to_owned(), json!("enrolled"));
+            let record = Record {
+                request_parameters: json!({
+                    "instanceProfile": instance.profile,
+                    "tags": tags.collect::<Map<_, _>>(),
+                }),
+                response_elements: json!({ "instanceId": instance.id }),
+                resources: vec![arn],
+                account,
+                detail,
+                ..self.blank("hallpass.amazonaws.com", "EnrolInstance", enrolment.peer)
+            };
+            self.write(record).await
         })
     }
 }

@@ -5,6 +5,7 @@ use crate::authority::Authority;
 use crate::call::{Ctx, Outcome, Requirement};
 use crate::certificates::{NodeName, fingerprint, hex};
 use crate::entity::{Enrolment, Instance, InstanceState, Node};
+use crate::identity_document::IdentityDocumentError;
 use crate::state::{key, put};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -118,6 +119,18 @@ pub enum EnrolError {
     /// The secret is not one, was used, is over, or its instance is gone: nobody is told which.
     #[error("the enrolment secret is not good: it was used, is over, or never was one")]
     Secret,
+    /// The identity document is not one that is taken here.
+    #[error("the identity document is not good here: {0}")]
+    Document(#[from] IdentityDocumentError),
+    /// The identity document was good, and was used.
+    #[error(
+        "this machine enrolled by its identity document already, as {0}: a document is good once; to enrol it again, \
+         an operator runs `hallpass enrol`, with `--instance {0}` while that instance is running"
+    )]
+    DocumentUsed(String),
+    /// The settings name what is not there.
+    #[error("this server is not ready for machines of EC2; its log says why")]
+    NotReady,
     /// The certificate's instance has another key by now, was revoked or terminated.
     #[error("the machine is not enrolled as {0}: enrol it again")]
     NotEnrolled(String),
@@ -130,7 +143,7 @@ pub enum EnrolError {
 }
 
 impl Authority {
-    fn arn_of(&self, instance: &Instance) -> String {
+    pub(super) fn arn_of(&self, instance: &Instance) -> String {
         let id = &instance.id;
         Arn::aws(
             "ec2",

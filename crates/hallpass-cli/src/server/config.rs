@@ -1,5 +1,6 @@
 //! `server.toml`. Relative paths are those of its own folder.
 
+use super::ec2::Ec2File;
 use crate::error::CliError;
 use hallpass_etcd::{EtcdConfig, EtcdTls};
 use serde::Deserialize;
@@ -46,6 +47,9 @@ pub(crate) struct ControlFile {
     pub(crate) listen: SocketAddr,
     /// The names and addresses it is reached by; the first is told to agents.
     pub(crate) hosts: Vec<String>,
+    /// Which machines of EC2 enrol by their identity document.
+    #[serde(default)]
+    pub(crate) ec2: Vec<Ec2File>,
 }
 
 /// A store that several servers share.
@@ -92,6 +96,10 @@ impl ServerFile {
         for path in paths.chain([&mut file.gateway]).flatten() {
             *path = folder.join(&*path);
         }
+        let ec2 = file.control.iter_mut().flat_map(|control| &mut control.ec2);
+        for path in ec2.flat_map(|ec2| &mut ec2.certificates) {
+            *path = folder.join(&*path);
+        }
         let is_name = |text: &str| {
             !text.is_empty()
                 && text.len() <= 63
@@ -111,6 +119,9 @@ impl ServerFile {
             .is_some_and(|control| control.hosts.is_empty())
         {
             return Err(wrong("control: hosts names what agents reach this server by"));
+        }
+        for ec2 in file.control.iter().flat_map(|control| &control.ec2) {
+            ec2.check().map_err(|why| wrong(&format!("control.ec2: {why}")))?;
         }
         if file.store.is_some() && file.control.is_none() {
             return Err(wrong(
