@@ -221,6 +221,19 @@ impl Authority {
     /// # Errors
     /// [`ApiError`] when the store refuses.
     pub async fn bootstrap(&self, now: UnixSeconds) -> Result<Bootstrap, ApiError> {
+        self.bootstrap_kept(now, |_| Ok(())).await
+    }
+
+    /// The same; `keep` puts the key where it outlives this process, before anything is made: a key that was made and not
+    /// kept would lock everybody out.
+    ///
+    /// # Errors
+    /// [`ApiError`] of `keep`, or when the store refuses; nothing was made then.
+    pub async fn bootstrap_kept(
+        &self,
+        now: UnixSeconds,
+        keep: impl FnOnce(&Bootstrap) -> Result<(), ApiError> + Send,
+    ) -> Result<Bootstrap, ApiError> {
         let entropy = &*self.env.entropy;
         let mut random = [0u8; 8];
         entropy.fill(&mut random);
@@ -256,12 +269,14 @@ impl Authority {
             put(key(account, "user", "admin"), &user),
             key_op,
         ];
-        self.commit(ops).await?;
-        Ok(Bootstrap {
+        let made = Bootstrap {
             account,
             access_key_id,
             secret,
-        })
+        };
+        keep(&made)?;
+        self.commit(ops).await?;
+        Ok(made)
     }
 
     pub(crate) fn new_access_key(

@@ -137,7 +137,8 @@ impl System {
         };
         let instance = match seed::administrator(&authority, data, now) {
             Ok(admin) => {
-                if is_first_start {
+                // The machine is what is made last: without it a first start was cut short.
+                if is_first_start || seed::existing_machine(&authority).is_none() {
                     seed::demo_role(&authority, &admin, now).await?;
                     let (bundle, _) = authority.policies_for(&admin);
                     seed::bucket(&*directory, &admin, &bundle, now).await?;

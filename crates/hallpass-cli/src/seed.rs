@@ -4,7 +4,7 @@
 use crate::data_dir::{DataDir, write_private};
 use crate::error::CliError;
 use hallpass_access::{ActionOn, Caller, Permit, PolicyBundle, authorize};
-use hallpass_authority::{Authority, Call, Requirement, Service};
+use hallpass_authority::{ApiError, Authority, Bootstrap, Call, Requirement, Service};
 use hallpass_s3route::{S3Head, route};
 use hallpass_session::Network;
 use hallpass_types::{AccountId, UnixSeconds};
@@ -35,16 +35,21 @@ pub(crate) async fn account(
     if let Some(account) = authority.accounts().first() {
         return Ok((*account, false));
     }
-    let made = authority
-        .bootstrap(now)
-        .await
-        .map_err(|error| CliError::failed(error.to_string()))?;
-    let text = format!(
-        "[admin]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
-        made.access_key_id,
-        made.secret.expose()
-    );
-    write_private(&credentials_path(data), text.as_bytes())?;
+    let path = credentials_path(data);
+    let keep = |made: &Bootstrap| {
+        let text = format!(
+            "[admin]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+            made.access_key_id,
+            made.secret.expose()
+        );
+        write_private(&path, text.as_bytes())
+            .map_err(|error| ApiError::new("ServiceFailure", 500, error.to_string()))
+    };
+    let made = authority.bootstrap_kept(now, keep).await.map_err(|error| {
+        // The key is nobody's: another server was first, or the store failed.
+        let _ = std::fs::remove_file(&path);
+        CliError::failed(error.to_string())
+    })?;
     Ok((made.account, true))
 }
 
@@ -99,6 +104,15 @@ pub(crate) async fn demo_role(
         ),
     ];
     for (action, params) in steps {
+        // The one step that would change what is there.
+        let policy = [("RoleName", ROLE), ("PolicyName", "demo-bucket")];
+        if action == "PutRolePolicy"
+            && call(authority, admin, Service::Iam, "GetRolePolicy", &policy, now)
+                .await
+                .is_ok()
+        {
+            continue;
+        }
         call(authority, admin, Service::Iam, action, params, now).await?;
     }
     Ok(())

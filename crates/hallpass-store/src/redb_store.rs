@@ -160,6 +160,13 @@ fn closed() -> redb::Error {
 }
 
 fn open_file(path: &Path) -> Result<Database, StoreError> {
+    if !path.exists() {
+        create_file(path)?;
+    }
+    open_or_create(path)
+}
+
+fn open_or_create(path: &Path) -> Result<Database, StoreError> {
     let shown = path.display().to_string();
     Database::builder().create(path).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(shown),
@@ -174,6 +181,31 @@ fn open_file(path: &Path) -> Result<Database, StoreError> {
             why: other.to_string(),
         },
     })
+}
+
+/// Makes the file beside its place, and puts it there when it is whole: redb cannot open one whose making was cut short.
+fn create_file(path: &Path) -> Result<(), StoreError> {
+    let failed = |error: &dyn std::fmt::Display| StoreError::Io(format!("`{}`: {error}", path.display()));
+    let staged = path.with_extension("redb.new");
+    let database = match open_or_create(&staged) {
+        // Of an earlier start that was cut short.
+        Err(StoreError::Corrupt { .. }) => {
+            std::fs::remove_file(&staged).map_err(|error| failed(&error))?;
+            open_or_create(&staged)?
+        }
+        opened => opened?,
+    };
+    initialise(&database).map_err(|error| failed(&error))?;
+    drop(database);
+    match std::fs::hard_link(&staged, path) {
+        // Another process was faster; what it has written since stays.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        linked => linked.map_err(|error| failed(&error))?,
+    }
+    std::fs::remove_file(&staged).map_err(|error| failed(&error))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = std::fs::File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+    folder.map_err(|error| failed(&error))
 }
 
 fn initialise(database: &Database) -> Result<(), redb::Error> {
