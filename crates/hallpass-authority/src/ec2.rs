@@ -1,6 +1,7 @@
 //! The part of EC2 that brings a role to a machine: instances, their profiles, tags and metadata options.
 
 mod association;
+mod attribute;
 mod describe;
 mod launch;
 mod tags;
@@ -33,6 +34,9 @@ macro_rules! actions {
 pub(crate) const ACTIONS: &[Action] = actions! {
     "RunInstances" => launch::run_requirement, launch::run;
     "DescribeInstances" => describe_requirement, describe::describe;
+    "DescribeInstanceAttribute" => attribute::attribute_requirement, attribute::describe_attribute;
+    "DescribeInstanceCreditSpecifications" => describe_requirement, attribute::describe_credits;
+    "DescribeVolumes" => describe_requirement, attribute::describe_volumes;
     "TerminateInstances" => instances_requirement, launch::terminate;
     "AssociateIamInstanceProfile" => association::associate_requirement, association::associate;
     "DisassociateIamInstanceProfile" => association::association_requirement, association::disassociate;

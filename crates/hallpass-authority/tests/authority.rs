@@ -101,7 +101,7 @@ impl House {
         let service = match action {
             "GetCallerIdentity" | "AssumeRole" | "GetSessionToken" | "GetAccessKeyInfo" => Service::Sts,
             _ if action.contains("Instance") && !action.contains("InstanceProfile") => Service::Ec2,
-            "CreateTags" | "DescribeTags" => Service::Ec2,
+            "CreateTags" | "DescribeTags" | "DescribeVolumes" => Service::Ec2,
             "AssociateIamInstanceProfile" | "DescribeIamInstanceProfileAssociations" => Service::Ec2,
             "ReplaceIamInstanceProfileAssociation" | "DisassociateIamInstanceProfile" => Service::Ec2,
             _ => Service::Iam,
@@ -888,6 +888,53 @@ async fn tags_are_described_as_filtered() {
         );
     }
     assert_eq!(code(filtered("colour", "x").await), "InvalidParameterValue");
+}
+
+#[tokio::test]
+async fn an_instance_tells_what_it_was_launched_with_and_that_it_has_no_disk() {
+    let house = house().await;
+    let launch = [
+        ("ImageId", "ami-1"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+        ("InstanceType", "t3.micro"),
+        ("UserData", "IyEvYmluL3NoCg=="),
+    ];
+    let id = field(&house.call("RunInstances", &launch).await.unwrap(), "instanceId");
+    let attribute = async |name| {
+        let asked = [("InstanceId", id.as_str()), ("Attribute", name)];
+        house.call("DescribeInstanceAttribute", &asked).await
+    };
+    for (name, expected) in [
+        ("userData", "<userData><value>IyEvYmluL3NoCg==</value></userData>"),
+        (
+            "instanceType",
+            "<instanceType><value>t3.micro</value></instanceType>",
+        ),
+        (
+            "disableApiTermination",
+            "<disableApiTermination><value>false</value></disableApiTermination>",
+        ),
+    ] {
+        let said = attribute(name).await.unwrap();
+        assert!(said.contains(expected) && said.contains(&id), "{said}");
+    }
+    assert!(!attribute("kernel").await.unwrap().contains("<value>"));
+    assert_eq!(code(attribute("colour").await), "InvalidParameterValue");
+    let stranger = [("InstanceId", "i-0"), ("Attribute", "userData")];
+    let refused = house.call("DescribeInstanceAttribute", &stranger).await;
+    assert_eq!(code(refused), "InvalidInstanceID.NotFound");
+
+    let volumes = async |named: &[(&str, &str)]| house.call("DescribeVolumes", named).await;
+    assert!(!volumes(&[]).await.unwrap().contains("<item>"));
+    assert_eq!(
+        code(volumes(&[("VolumeId.1", "vol-1")]).await),
+        "InvalidVolume.NotFound"
+    );
+    let credits = house
+        .call("DescribeInstanceCreditSpecifications", &[("InstanceId.1", &id)])
+        .await;
+    assert!(credits.unwrap().contains("<cpuCredits>unlimited</cpuCredits>"));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::error::{Failure, OpenEtcdError};
 use crate::store::EtcdConfig;
+use crate::unanswered::failure;
 use crate::wire::ErrorAnswer;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -40,6 +41,8 @@ const OUT_OF_RANGE: u32 = 11;
 pub(crate) struct Client {
     http: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     endpoints: Vec<String>,
+    /// Whether members that ask for our certificate get one.
+    has_certificate: bool,
     /// Which member is asked first: the last that answered.
     current: AtomicUsize,
 }
@@ -75,8 +78,14 @@ impl Client {
         Ok(Self {
             http: HyperClient::builder(TokioExecutor::new()).build(connector),
             endpoints,
+            has_certificate: config.tls.as_ref().is_some_and(|tls| tls.client.is_some()),
             current: AtomicUsize::new(0),
         })
+    }
+
+    /// How many members are known.
+    pub(crate) fn members(&self) -> usize {
+        self.endpoints.len()
     }
 
     /// The number of the member that is asked first.
@@ -98,10 +107,10 @@ impl Client {
         let mut tried = 0;
         loop {
             match self.ask_once(path, body).await {
-                Err(Failure::Member(why)) => {
+                Err(failure @ (Failure::Member(_) | Failure::Untrusted(_))) => {
                     tried += 1;
                     if Instant::now() >= deadline {
-                        return Err(Failure::Member(why));
+                        return Err(failure);
                     }
                     if tried % self.endpoints.len() == 0 {
                         tokio::time::sleep(ROUND_PAUSE).await;
@@ -112,9 +121,24 @@ impl Client {
         }
     }
 
-    /// Asks the current member once.
+    /// Asks the current member once; the next is the current one if it fails.
     pub(crate) async fn ask_once<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Failure> {
         let member = self.current();
+        let answer = self.ask_member(member, path, body).await;
+        if let Err(Failure::Member(why) | Failure::Untrusted(why)) = &answer {
+            tracing::debug!(member = self.endpoint(member), why, "a member of etcd failed");
+            self.rotate(member);
+        }
+        answer
+    }
+
+    /// Asks one member once.
+    pub(crate) async fn ask_member<T: DeserializeOwned>(
+        &self,
+        member: usize,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, Failure> {
         let asked = async {
             let answer = self.send(member, path, body).await?;
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
@@ -125,12 +149,9 @@ impl Client {
         let answer = timeout(ATTEMPT_TIMEOUT, asked)
             .await
             .unwrap_or_else(|_| Err(Failure::Member("no answer in time".to_owned())));
-        if let Err(Failure::Member(why)) = &answer {
-            tracing::debug!(member = self.endpoint(member), why, "a member of etcd failed");
-            self.rotate(member);
-        }
         answer.map_err(|failure| match failure {
             Failure::Member(why) => Failure::Member(format!("{}: {why}", self.endpoint(member))),
+            Failure::Untrusted(why) => Failure::Untrusted(format!("{}: {why}", self.endpoint(member))),
             other => other,
         })
     }
@@ -152,10 +173,8 @@ impl Client {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.to_string())))
             .map_err(|error| Failure::Refused(error.to_string()))?;
-        let answer = self.http.request(request).await.map_err(|error| {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            Failure::Member(cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")))
-        })?;
+        let answer = self.http.request(request).await;
+        let answer = answer.map_err(|error| failure(self.endpoint(member), self.has_certificate, &error))?;
         if answer.status() == StatusCode::OK {
             return Ok(answer);
         }
@@ -207,7 +226,11 @@ fn tls(config: &EtcdConfig) -> Result<ClientConfig, OpenEtcdError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, OpenEtcdError> {
-    CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| OpenEtcdError::Tls(format!("`{}`: {error}", path.display())))
+    let wrong = |why: &dyn std::fmt::Display| OpenEtcdError::Tls(format!("`{}`: {why}", path.display()));
+    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match found {
+        Ok(found) if found.is_empty() => Err(wrong(&"it holds no certificate")),
+        Ok(found) => Ok(found),
+        Err(error) => Err(wrong(&error)),
+    }
 }

@@ -11,6 +11,7 @@
 mod client;
 mod error;
 mod store;
+mod unanswered;
 mod watching;
 mod wire;
 

@@ -17,6 +17,8 @@ const WRITERS: usize = 8;
 const PAGE_KEYS: usize = 500;
 /// How long a write is tried before its failure is told.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(10);
+/// How often a member is asked before it is taken for one that is away.
+const TRUST_TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Where the data lies, and where the markers, below the configured prefix.
 const DATA: &str = "data/";
@@ -71,8 +73,8 @@ impl EtcdStore {
     /// [`OpenEtcdError`].
     pub async fn open(config: &EtcdConfig) -> Result<Self, OpenEtcdError> {
         let client = Client::new(config)?;
-        let unreachable =
-            |failure: Failure| OpenEtcdError::Unreachable(StoreError::from(failure).to_string());
+        trusted(&client).await?;
+        let unreachable = |failure: Failure| OpenEtcdError::Unreachable(failure.to_string());
         let mut writers = vec![];
         for number in 0..WRITERS {
             let key = format!("{}{WRITER}{}/{number}", config.prefix, config.writer);
@@ -175,7 +177,7 @@ impl EtcdStore {
                     // process has our name. Nothing of this one was applied.
                     writer.revision = revision;
                 }
-                Err(Failure::Member(why)) => {
+                Err(Failure::Member(why) | Failure::Untrusted(why)) => {
                     if Instant::now() >= deadline {
                         return Err(StoreError::Io(format!(
                             "etcd did not answer, whether the change was made is not known: {why}"
@@ -214,6 +216,34 @@ impl EtcdStore {
         let answer: RangeAnswer = self.client.ask("/v3/kv/range", &question).await?;
         Ok(answer.kvs.first().map_or(0, |kv| kv.mod_revision))
     }
+}
+
+/// Whether some member is not one that refuses us, or we refuse, for a certificate: where all are, waiting for them does
+/// not help.
+async fn trusted(client: &Client) -> Result<(), OpenEtcdError> {
+    let mut last = String::new();
+    for member in 0..client.members() {
+        match distrust(client, member).await {
+            Some(why) => last = why,
+            None => return Ok(()),
+        }
+    }
+    Err(OpenEtcdError::Untrusted(last))
+}
+
+/// Why this member and we do not trust each other, if so. A member refuses our certificate after the handshake (TLS 1.3),
+/// and what it says is lost when the connection ends first: hence several tries.
+async fn distrust(client: &Client, member: usize) -> Option<String> {
+    let question = json!({ "key": encoded([0]) });
+    for _ in 0..TRUST_TRIES {
+        let answer = client.ask_member::<RangeAnswer>(member, "/v3/kv/range", &question);
+        match answer.await {
+            Err(Failure::Untrusted(why)) => return Some(why),
+            Err(Failure::Member(_)) => {}
+            _ => return None,
+        }
+    }
+    None
 }
 
 async fn marker(client: &Client, key: &str) -> Result<Option<Kv>, Failure> {

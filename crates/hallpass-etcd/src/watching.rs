@@ -73,7 +73,9 @@ async fn follow(
     let mut body = match answer {
         Ok(Ok(answer)) => answer.into_body(),
         Ok(Err(Failure::Compacted)) => return End::Over,
-        Ok(Err(Failure::Member(why) | Failure::Refused(why))) => return End::Broken(why),
+        Ok(Err(Failure::Member(why) | Failure::Untrusted(why) | Failure::Refused(why))) => {
+            return End::Broken(why);
+        }
         Err(_) => return End::Broken("no answer in time".to_owned()),
     };
     let mut pending = Vec::new();

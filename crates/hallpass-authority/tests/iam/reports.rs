@@ -207,6 +207,14 @@ async fn a_service_linked_role_is_its_services() {
             "{action}"
         );
     }
+    let described = [role[0], ("Description", "scales")];
+    house.done("UpdateRole", &described).await;
+    assert_eq!(
+        field(&house.done("GetRole", &role).await, "Description"),
+        "scales"
+    );
+    let longer = [role[0], described[1], ("MaxSessionDuration", "7200")];
+    assert_eq!(house.refused("UpdateRole", &longer).await, "UnmodifiableEntity");
     let trust = r#"{"Version":"2012-10-17","Statement":[]}"#;
     let forged = [
         ("RoleName", "x"),
