@@ -259,8 +259,8 @@ def test_profiles_and_instances(tour):
         AssociationId=association["AssociationId"], IamInstanceProfile={"Arn": arns["two"]})
     replaced = replaced["IamInstanceProfileAssociation"]
     assert replaced["IamInstanceProfile"]["Arn"] == arns["two"]
-    ec2.create_tags(Resources=[id], Tags=[{"Key": "more", "Value": "1"}])
-    ec2.delete_tags(Resources=[id], Tags=[{"Key": "Name"}])
+    ec2.create_tags(Resources=[id, id], Tags=[{"Key": "more", "Value": "1"}])
+    ec2.delete_tags(Resources=[id], Tags=[{"Key": "Name"}, {"Key": "more", "Value": "2"}])
     tags = ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [id]}])["Tags"]
     assert {"ResourceId": id, "ResourceType": "instance", "Key": "more", "Value": "1"} in tags
     assert {tag["ResourceId"] for tag in tags} == {id} and "Name" not in [tag["Key"] for tag in tags]

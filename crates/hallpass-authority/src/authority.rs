@@ -9,6 +9,7 @@ use crate::federation::KeyCache;
 use crate::fleet::{Fleet, confirmations_xml};
 use crate::keyring::{Keyring, KeyringError, RootKey, StoredKeyring};
 use crate::state::{ApplyError, PREFIX, State, access_key_key, key, put};
+use crate::waiting::Waiting;
 use crate::{ActionInfo, Answer, ApiError, Call, Requirement, Service};
 use hallpass_access::{Caller, Candidate, Permit, PolicyBundle};
 use hallpass_secret::Secret;
@@ -106,6 +107,7 @@ pub struct Authority {
     writing: tokio::sync::Mutex<()>,
     /// The store's revision that `state` shows; told whenever it moves on.
     changes: tokio::sync::watch::Sender<u64>,
+    pub(crate) waiting: Waiting,
     /// Where others write to the store too: the follower that brings their writes brings ours as well, in order.
     progress: OnceLock<Arc<Progress>>,
     fleet: OnceLock<Arc<dyn Fleet>>,
@@ -184,6 +186,7 @@ impl Authority {
             sessions: SessionPolicies::new(),
             writing: tokio::sync::Mutex::new(()),
             changes: tokio::sync::watch::Sender::new(revision),
+            waiting: Waiting::new(),
             progress: OnceLock::new(),
             fleet: OnceLock::new(),
             exports: Exports::default(),
@@ -431,7 +434,9 @@ impl Authority {
     pub(crate) fn show<'a>(&self, revision: u64, changes: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         self.key_owners.clear();
+        let mut told = vec![];
         for (key, value) in changes.filter(|(key, _)| key.starts_with(PREFIX)) {
+            told.push(key);
             if let (KEYRING_KEY, Some(value)) = (key, value) {
                 self.show_keyring(value);
             }
@@ -442,6 +447,9 @@ impl Authority {
         state.tree.settle();
         drop(state);
         self.changes.send_replace(revision);
+        for key in told {
+            self.waiting.tell(key);
+        }
     }
 
     /// Takes the whole state over from a listing.
@@ -455,6 +463,7 @@ impl Authority {
         *state = fresh;
         drop(state);
         self.changes.send_replace(listing.revision);
+        self.waiting.tell_everyone();
         Ok(())
     }
 

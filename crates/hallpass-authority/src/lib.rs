@@ -36,6 +36,7 @@ mod state;
 mod sts;
 mod totp;
 mod tree;
+mod waiting;
 mod x509;
 
 pub use anywhere::{
@@ -55,3 +56,4 @@ pub use identity_document::{
 };
 pub use keyring::{KeyKind, Keyring, KeyringError, RootKey};
 pub use sessions::{InstanceSession, InstanceSessionError, InstanceSessionRequest};
+pub use waiting::InstanceChanges;

@@ -31,8 +31,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Agents hold one connection each, and servers a few.
-const CONNECTIONS_MAX: usize = 65_536;
+/// Agents hold one connection each, and a second now and then; servers a few.
+const CONNECTIONS_MAX: usize = 262_144;
 /// Of these, connections that showed no certificate: machines that enrol, and strangers.
 const STRANGERS_MAX: usize = 256;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -372,7 +372,7 @@ impl Control {
         self.note_address(&instance, who.peer, &question.private_ip).await;
         let source = (self.config.source_of)(&instance.id);
         let waiting = async {
-            let mut changes = self.config.authority.changes();
+            let mut changes = self.config.authority.instance_changes(&instance.id);
             loop {
                 changes.mark_unchanged();
                 // Revoked or terminated meanwhile: said at once.
@@ -382,7 +382,7 @@ impl Control {
                 if digest != question.known {
                     return Ok::<_, Refusal>((digest, Some(view)));
                 }
-                if changes.changed().await.is_err() {
+                if !changes.changed().await {
                     return Ok((digest, None));
                 }
             }

@@ -7,7 +7,7 @@ use crate::{ApiError, names};
 use hallpass_access::ActionOn;
 use hallpass_session::Tag;
 use hallpass_wire::XmlWriter;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn tags_requirement(ctx: &Ctx<'_>) -> Result<Requirement, ApiError> {
     let tags = request_tags(ctx);
@@ -47,7 +47,8 @@ fn change_tags(
     change: impl Fn(&mut Vec<Tag>) -> Result<(), ApiError>,
 ) -> Result<Outcome, ApiError> {
     let mut ops = vec![];
-    for id in ctx.call.params.list("ResourceId") {
+    // A resource that is named twice is written once.
+    for id in BTreeSet::from_iter(ctx.call.params.list("ResourceId")) {
         let mut next = Instance::clone(instance(ctx, id)?);
         change(&mut next.tags)?;
         ops.push(put_instance(ctx, &next));
@@ -61,10 +62,20 @@ pub(super) fn create_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     change_tags(ctx, |tags| names::merge_tags(tags, request_tags(ctx)))
 }
 
+/// A tag that is named with a value goes only if it has that value; without any named, all go but those that decide
+/// something here (EC2 API reference, DeleteTags).
 pub(super) fn delete_tags(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let gone = request_tags(ctx);
+    let named = ctx.call.params.structures("Tag");
+    let is_named = |tag: &Tag| {
+        named.iter().any(|one| {
+            one.get("Key") == Some(&tag.key) && one.get("Value").is_none_or(|value| *value == tag.value)
+        })
+    };
     change_tags(ctx, |tags| {
-        tags.retain(|tag| !gone.iter().any(|gone| gone.key == tag.key));
+        tags.retain(|tag| match named.is_empty() {
+            true => tag.key.starts_with(DECIDING_TAGS),
+            false => !is_named(tag),
+        });
         Ok(())
     })
 }
