@@ -15,6 +15,8 @@ const META_REVISION: &str = "revision";
 const META_FORMAT: &str = "format";
 /// The layout above. A store of a higher format is refused untouched.
 const FORMAT: u64 = 1;
+/// Of the file, in memory. What is read often is in the servers' snapshots; redb would take up to a gibibyte.
+const CACHE_BYTES: usize = 64 << 20;
 /// Transactions that may wait for the writer; more wait in `commit`.
 const QUEUE_MAX: usize = 1_024;
 /// Transactions that share one fsync at most.
@@ -168,7 +170,8 @@ fn open_file(path: &Path) -> Result<Database, StoreError> {
 
 fn open_or_create(path: &Path) -> Result<Database, StoreError> {
     let shown = path.display().to_string();
-    Database::builder().create(path).map_err(|error| match error {
+    let opened = Database::builder().set_cache_size(CACHE_BYTES).create(path);
+    opened.map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(shown),
         DatabaseError::Storage(redb::StorageError::Io(error))
             if error.kind() != std::io::ErrorKind::InvalidData
