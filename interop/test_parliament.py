@@ -55,6 +55,8 @@ STORED = {
                                 "INVALID_ARN", "HP3009"),
     "passes any role": (policy(allow(["iam:PassRole", "ec2:RunInstances"], "*")),
                         "RESOURCE_STAR PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", "HP2002 HP2007"),
+    "its own permissions": (policy(allow("iam:AttachUserPolicy", "arn:aws:iam::*:user/${aws:username}")),
+                            "PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", "HP2007"),
     "all but": (policy({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": OBJECTS}),
                 "NOTRESOURCE_WITH_ALLOW", "HP2005"),
     "for all values of one": (policy(allow("s3:GetObject", OBJECTS, "ForAllValues:StringEquals", "aws:PrincipalOrgID", "o-1")),

@@ -181,3 +181,27 @@ fn fixes_of_a_list_can_be_applied_together() {
         text(r#"{"Effect": "Allow", "Action": ["s3:Get*"], "Resource": "arn:aws:s3:::b/*"}"#)
     );
 }
+
+#[test]
+fn who_reaches_no_other_user_is_told_that_its_own_is_enough() {
+    let kind = PolicyKind::Identity;
+    let help = |user: &str| {
+        let document = text(&format!(
+            r#"{{"Effect": "Allow", "Action": ["iam:CreateAccessKey", "iam:PutUser*"], "Resource": "arn:aws:iam::*:user/{user}"}}"#
+        ));
+        let findings = found(&document, kind, "HP2007").into_iter();
+        findings
+            .map(|finding| format!("{}; {}", finding.message, finding.help))
+            .collect::<Vec<_>>()
+    };
+    let own = "the holder can give itself further permissions: iam:PutUserPolicy, iam:PutUserPermissionsBoundary; \
+               leave these to others: who may change its own permissions has all of them";
+    assert_eq!(help("${aws:username}"), [own]);
+    let all = help("*");
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert!(
+        all.iter().all(|told| told.contains("; name the users")),
+        "{all:?}"
+    );
+    assert_eq!(help("bob"), [""; 0]);
+}

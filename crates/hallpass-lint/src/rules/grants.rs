@@ -30,7 +30,7 @@ const CIRCUMSTANCES: [&str; 16] = [
 /// The statements of an identity policy that allow something. Other kinds grant nothing by themselves (boundaries,
 /// session policies) or grant to the named (resource policies).
 pub(super) struct Grants<'d, 'a> {
-    document: &'d Document<'a>,
+    pub(super) document: &'d Document<'a>,
     /// Without those that allow everything, of which one finding is enough.
     pub(super) allows: Vec<&'d Statement<'a>>,
     /// Actions that are denied everywhere and always.
@@ -211,11 +211,23 @@ pub(super) fn every_role(text: &str) -> bool {
 
 /// Whether a resource takes in every IAM resource of this kind.
 pub(super) fn every(text: &str, kind: &str) -> bool {
-    if matches!(text, "*" | "arn:*") {
-        return true;
-    }
-    let mut parts = text.splitn(6, ':');
-    let service = parts.nth(2);
-    let path = parts.nth(2).unwrap_or("*");
-    service == Some("iam") && glob::covers(path, &format!("{kind}/*"))
+    matches!(text, "*" | "arn:*")
+        || arn(text)
+            .is_some_and(|(service, path)| service == "iam" && glob::covers(path, &format!("{kind}/*")))
+}
+
+/// The service and the resource that an ARN names; of one cut short, every resource. A colon within a variable,
+/// `${aws:username}`, parts nothing.
+pub(super) fn arn(text: &str) -> Option<(&str, &str)> {
+    let mut within = false;
+    let mut colons = text.bytes().enumerate().filter_map(|(at, byte)| {
+        within = byte != b'}' && (within || text.get(at..).is_some_and(|rest| rest.starts_with("${")));
+        (byte == b':' && !within).then_some(at)
+    });
+    let service = colons.nth(1)? + 1;
+    let end = colons.next().unwrap_or(text.len());
+    let path = colons
+        .nth(1)
+        .map_or("*", |colon| text.get(colon + 1..).unwrap_or_default());
+    Some((text.get(service..end)?, path))
 }

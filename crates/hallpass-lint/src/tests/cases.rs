@@ -84,6 +84,18 @@ cases! {
         not r#"{"Effect": "Allow", "Action": "iam:AttachRolePolicy", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:Attach*", "Resource": "*"}"#;
     HP2007 'i' r#"{"Effect": "Allow", "Action": ["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"], "Resource": "*", "Condition": {"StringLike": {"iam:PassedToService": "lambda.*"}}}"# => "\"iam:PassRole\"",
         not r#"{"Effect": "Allow", "Action": ["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"], "Resource": "*", "Condition": {"StringLike": {"iam:PassedToService": "ec2.amazonaws.com"}}}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": "iam:AttachUserPolicy", "Resource": "arn:aws:iam::*:user/${aws:username}"}"# => "\"iam:AttachUserPolicy\"",
+        not r#"={"Version": "2008-10-17", "Statement": {"Effect": "Allow", "Action": "iam:AttachUserPolicy", "Resource": "arn:aws:iam::*:user/${aws:username}"}}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": ["iam:GetUser", "iam:*User*"], "Resource": "arn:aws:iam::${aws:PrincipalAccount}:user/staff/${AWS:UserName, 'x'}*"}"# => "\"iam:*User*\"",
+        not r#"{"Effect": "Allow", "Action": ["iam:GetUser", "iam:*User*"], "Resource": "arn:aws:iam::${aws:PrincipalAccount}:user/test-${aws:username}"}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": "iam:PutUserPolicy", "Resource": "*"}"# => "\"iam:PutUserPolicy\"",
+        not r#"{"Effect": "Allow", "Action": "iam:PutUserPolicy", "Resource": "arn:aws:iam::*:user/${aws:username}", "Condition": {"StringEquals": {"iam:PermissionsBoundary": "arn:aws:iam::123456789012:policy/b"}}}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": "iam:DeleteUserPermissionsBoundary", "Resource": "arn:aws:iam::*:user/${aws:username}", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}"# => "\"iam:DeleteUserPermissionsBoundary\"",
+        not r#"{"Effect": "Allow", "Action": ["iam:CreateAccessKey", "iam:UpdateLoginProfile", "iam:EnableMFADevice"], "Resource": "arn:aws:iam::*:user/${aws:username}"}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": "iam:AddUserToGroup", "Resource": ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:group/*"]}"# => "\"iam:AddUserToGroup\"",
+        not r#"{"Effect": "Allow", "Action": "iam:AddUserToGroup", "Resource": ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:group/staff"]}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": "iam:CreateAccessKey", "Resource": "arn:aws:iam::${aws:PrincipalAccount}:user/*"}"# => "\"iam:CreateAccessKey\"",
+        not r#"{"Effect": "Allow", "Action": "iam:PutUserPermissionsBoundary", "Resource": "arn:aws:iam::${aws:PrincipalAccount}:user/bob"}"#;
     HP2008 'i' r#"{"Effect": "Allow", "Action": "sts:*", "Resource": "*"}"# => "\"sts:*\"",
         not r#"{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:aws:iam::123456789012:role/a*"}"#;
     HP2009 'r' r#"{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}"# => "\"*\"",
