@@ -61,6 +61,7 @@ STORED = {
                 "NOTRESOURCE_WITH_ALLOW", "HP2005"),
     "for all values of one": (policy(allow("s3:GetObject", OBJECTS, "ForAllValues:StringEquals", "aws:PrincipalOrgID", "o-1")),
                               "SINGLE_VALUE_CONDITION_TOO_PERMISSIVE", "HP2014"),
+    "denied without a second factor": (policy(DENY_WITHOUT_MFA), "BAD_PATTERN_FOR_MFA", "HP3036"),
     "everything": (policy(allow("*", "*")),
                    "PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS CREDENTIALS_EXPOSURE", "HP2001"),
     # From here on only parliament finds something: `REASONS` says why.
@@ -73,7 +74,6 @@ STORED = {
     "one user's keys": (policy(allow("iam:CreateAccessKey", "arn:aws:iam::111122223333:user/bob")),
                         "CREDENTIALS_EXPOSURE PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", ""),
     "one role": (policy(allow("sts:AssumeRole", "arn:aws:iam::111122223333:role/web")), "CREDENTIALS_EXPOSURE", ""),
-    "denied without a second factor": (policy(DENY_WITHOUT_MFA), "BAD_PATTERN_FOR_MFA", ""),
     "says who may delete": (policy(allow("s3:PutBucketPolicy", BUCKET)),
                             "RESOURCE_POLICY_PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", ""),
 }
@@ -88,7 +88,6 @@ REASONS = {
     "CREDENTIALS_EXPOSURE": "it looks at the action alone; one user's keys or one role may well be meant",
     "PRIVILEGE_ESCALATION": "as CREDENTIALS_EXPOSURE",
     "PERMISSIONS_MANAGEMENT_ACTIONS": "it names a kind of action, not a fault",
-    "BAD_PATTERN_FOR_MFA": "a gap: a call with a long-term key has no such key, and is not denied",
     "RESOURCE_POLICY_PRIVILEGE_ESCALATION": "a gap: our ways to more permissions are those through IAM",
 }
 

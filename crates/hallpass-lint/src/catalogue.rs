@@ -145,6 +145,7 @@ rules! {
         HP3033 TRUSTS_ACCOUNT_WITHOUT_EXTERNAL_ID "a whole account may assume the role, without an external id"
         HP3034 EMPTY_CONDITION_VALUES "a condition without values is never met"
         HP3035 NULL_WITH_INVALID_VALUE "Null compares with something other than true and false"
+        HP3036 MFA_DENY_WITHOUT_IF_EXISTS "a denial without a second factor spares access keys"
     }
     Suggestion {
         HP4001 EMPTY_OBJECT_CONDITION "a condition without contents"

@@ -4,6 +4,7 @@ mod actions;
 mod conditions;
 mod escalation;
 mod grants;
+mod mfa;
 mod objects;
 mod operators;
 mod principals;
@@ -63,6 +64,7 @@ pub fn check(text: &str, options: &Options) -> Vec<Finding> {
         principals::check(&document, statement, &mut report);
         trust::check(&document, statement, &mut report);
     }
+    mfa::check(&document, &mut report);
     redundancy::check(&document, &mut report);
     let denied = grants::Grants::new(&document);
     grants::check(&denied, &mut report);

@@ -205,3 +205,34 @@ fn who_reaches_no_other_user_is_told_that_its_own_is_enough() {
     );
     assert_eq!(help("bob"), [""; 0]);
 }
+
+#[test]
+fn only_the_second_factor_is_compared_where_there_is_one() {
+    let deny = |condition: &str| {
+        text(&format!(
+            r#"{{"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {condition}}}"#
+        ))
+    };
+    for (bad, good) in [
+        (
+            r#"{"Bool": {"aws:MultiFactorAuthPresent": "false"}}"#,
+            r#"{"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}"#,
+        ),
+        (
+            r#"{"Bool": {"aws:ViaAWSService": "false", "aws:MultiFactorAuthPresent": "false"}}"#,
+            r#"{"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}, "Bool": {"aws:ViaAWSService": "false"}}"#,
+        ),
+        (
+            r#"{"Bool": {"aws:MultiFactorAuthPresent": "false", "aws:ViaAWSService": "false"}}"#,
+            r#"{"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}, "Bool": {"aws:ViaAWSService": "false"}}"#,
+        ),
+        (
+            r#"{"Bool": {"aws:MultiFactorAuthPresent": "false"}, "BoolIfExists": {"aws:ViaAWSService": "false"}}"#,
+            r#"{"Bool": {"aws:MultiFactorAuthPresent": "false"}, "BoolIfExists": {"aws:ViaAWSService": "false"}}"#,
+        ),
+    ] {
+        let bad = deny(bad);
+        let (fixed, _) = apply(&bad, &found(&bad, PolicyKind::Identity, "HP3036"));
+        assert_eq!(fixed, deny(good));
+    }
+}

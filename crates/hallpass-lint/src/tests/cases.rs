@@ -188,6 +188,18 @@ cases! {
         not r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"StringEquals": {"aws:username": ""}}}"#;
     HP3035 'i' r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"Null": {"aws:username": "yes"}}}"# => "\"yes\"",
         not r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"Null": {"aws:username": true}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}"# => "\"Bool\"",
+        not r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:ViaAWSService": "false", "AWS:MultifactorAuthPresent": [false]}}}"# => "\"Bool\"",
+        not r#"{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"StringEquals": {"aws:MultiFactorAuthPresent": "false", "aws:username": "ann"}, "Bool": {"aws:SecureTransport": "true"}}}"# => "\"StringEquals\"",
+        not r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:MultiFactorAuthPresent": "true"}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"ForAnyValue:Bool": {"aws:MultiFactorAuthPresent": "false"}}}"# => "\"ForAnyValue:Bool\"",
+        not r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}, {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"Null": {"aws:MultiFactorAuthPresent": "true"}}}"# => "\"Bool\"",
+        not r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}, {"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Null": {"aws:MultiFactorAuthPresent": "true"}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}, "BoolIfExists": {"aws:ViaAWSService": "false"}}}"# => "\"Bool\"",
+        not r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}, "Null": {"aws:MultiFactorAuthPresent": "false"}}}"#;
     HP4001 'i' r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {}}"# => "\"Condition\"",
         not r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"Null": {"aws:username": true}}}"#;
     HP4001 'i' r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"Bool": {}, "Null": {"aws:username": true}}}"# => "\"Bool\"",
