@@ -57,6 +57,10 @@ STORED = {
                         "RESOURCE_STAR PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", "HP2002 HP2007"),
     "its own permissions": (policy(allow("iam:AttachUserPolicy", "arn:aws:iam::*:user/${aws:username}")),
                             "PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", "HP2007"),
+    "any bucket's policy": (policy(allow("s3:PutBucketPolicy", "*")),
+                            "RESOURCE_STAR RESOURCE_POLICY_PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", "HP2018"),
+    "more than uploads": (policy(allow("s3:Put*", [BUCKET, OBJECTS])),
+                          "RESOURCE_MISMATCH RESOURCE_POLICY_PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", "HP4014"),
     "all but": (policy({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": OBJECTS}),
                 "NOTRESOURCE_WITH_ALLOW", "HP2005"),
     "for all values of one": (policy(allow("s3:GetObject", OBJECTS, "ForAllValues:StringEquals", "aws:PrincipalOrgID", "o-1")),
@@ -88,7 +92,8 @@ REASONS = {
     "CREDENTIALS_EXPOSURE": "it looks at the action alone; one user's keys or one role may well be meant",
     "PRIVILEGE_ESCALATION": "as CREDENTIALS_EXPOSURE",
     "PERMISSIONS_MANAGEMENT_ACTIONS": "it names a kind of action, not a fault",
-    "RESOURCE_POLICY_PRIVILEGE_ESCALATION": "a gap: our ways to more permissions are those through IAM",
+    "RESOURCE_POLICY_PRIVILEGE_ESCALATION": "said outright of one bucket it may well be meant; of every bucket, or within "
+                                            "a wildcard, it is told",
 }
 
 # What both call malformed, and IAM does not store.

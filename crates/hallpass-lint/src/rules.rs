@@ -1,6 +1,7 @@
 //! The rules, one file per subject, and the order in which they look.
 
 mod actions;
+mod buckets;
 mod conditions;
 mod escalation;
 mod grants;
@@ -69,6 +70,7 @@ pub fn check(text: &str, options: &Options) -> Vec<Finding> {
     let denied = grants::Grants::new(&document);
     grants::check(&denied, &mut report);
     objects::check(&denied, &mut report);
+    buckets::check(&denied, &mut report);
     escalation::check(&denied, &mut report);
     tags::check(&document, &mut report);
     report.finish(text)

@@ -236,3 +236,23 @@ fn only_the_second_factor_is_compared_where_there_is_one() {
         assert_eq!(fixed, deny(good));
     }
 }
+
+#[test]
+fn what_becomes_of_buckets_is_told_with_the_actions() {
+    let told = |code: &str, document: &str| {
+        let findings = found(&text(document), PolicyKind::Identity, code).into_iter();
+        findings.map(|finding| finding.message).collect::<Vec<_>>()
+    };
+    let all = "what every bucket holds can be opened to others, deleted or copied elsewhere: \
+               s3:PutBucketPolicy, s3:PutBucketAcl, s3:PutObjectAcl, and 3 more";
+    let document = r#"{"Effect": "Allow", "Action": ["s3:Put*", "iam:PassRole"], "Resource": "*"}"#;
+    assert_eq!(told("HP2018", document), [all]);
+    assert_eq!(told("HP4014", document), [""; 0]);
+    let lifecycle = "what every bucket holds can be deleted: s3:PutLifecycleConfiguration";
+    let document = r#"{"Effect": "Allow", "Action": "s3:PutLifecycle*", "Resource": "arn:aws:s3:::*"}"#;
+    assert_eq!(told("HP2018", document), [lifecycle]);
+    let objects = "`s3:PutObject*` also lets what the buckets hold be opened to others: \
+                   s3:PutObjectAcl, s3:PutObjectVersionAcl";
+    let document = r#"{"Effect": "Allow", "Action": "s3:PutObject*", "Resource": "arn:aws:s3:::b/*"}"#;
+    assert_eq!(told("HP4014", document), [objects]);
+}

@@ -209,6 +209,11 @@ fn reaches(statement: &Statement<'_>, way: &Way, test: impl Fn(&str) -> bool) ->
     passed && !narrow && on(statement, test)
 }
 
+/// Whether the statement, which allows `iam:PassRole`, lets every role be passed to the service.
+pub(super) fn passes(statement: &Statement<'_>, service: &'static str) -> bool {
+    reaches(statement, &passing(&[], service), |text| every(text, "role"))
+}
+
 /// Whether a resource names the user that asks: `user/${aws:username}`, under whatever path.
 fn own_user(text: &str) -> bool {
     let Some((kind, name)) = arn(text)

@@ -33,6 +33,8 @@ pub(super) struct Grants<'d, 'a> {
     pub(super) document: &'d Document<'a>,
     /// Without those that allow everything, of which one finding is enough.
     pub(super) allows: Vec<&'d Statement<'a>>,
+    /// Those that deny some actions always.
+    denies: Vec<&'d Statement<'a>>,
     /// Actions that are denied everywhere and always.
     denied: Vec<&'d Item<'a>>,
 }
@@ -55,18 +57,42 @@ impl<'d, 'a> Grants<'d, 'a> {
         let denies = document.statements.iter().filter(|statement| {
             statement.effect == Some(Effect::Deny)
                 && statement.conditions.is_empty()
-                && on_everything(statement)
+                && statement.actions.as_ref().is_some_and(|list| !list.negated)
         });
-        let lists = denies
+        let denies: Vec<_> = denies.collect();
+        let everywhere = denies.iter().filter(|statement| on_everything(statement));
+        let denied = everywhere
             .filter_map(|statement| statement.actions.as_ref())
-            .filter(|list| !list.negated);
+            .flat_map(|list| &list.items)
+            .collect();
         Self {
             document,
             allows: allows
                 .filter(|statement| administrator(statement).is_none())
                 .collect(),
-            denied: lists.flat_map(|list| &list.items).collect(),
+            denies,
+            denied,
         }
+    }
+
+    /// Whether a statement denies `action` (in lower case) always, on all that the resource matches, or the document is
+    /// too large to tell.
+    pub(super) fn denies(&self, action: &str, resource: &str) -> bool {
+        self.denies.iter().any(|statement| {
+            let lists = statement.actions.as_ref().zip(statement.resources.as_ref());
+            lists.is_some_and(|(actions, resources)| {
+                !resources.negated
+                    && actions
+                        .items
+                        .iter()
+                        .any(|item| glob::matches(&item.lower, action))
+                    && (!self.document.spend(resources.items.len())
+                        || resources
+                            .items
+                            .iter()
+                            .any(|item| glob::covers(item.text, resource)))
+            })
+        })
     }
 
     /// The first words of each statement that allow `action` (in lower case).

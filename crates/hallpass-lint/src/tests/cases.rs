@@ -112,6 +112,16 @@ cases! {
         not r#"{"Effect": "Allow", "Action": "ec2:CreateTags", "Resource": "*", "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}}"#;
     HP2015 'i' r#"{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/a"}}}"# => "\"StringLike\"",
         not r#"{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/a"}}}"#;
+    HP2018 'i' r#"{"Effect": "Allow", "Action": "s3:PutBucketPolicy", "Resource": "*"}"# => "\"s3:PutBucketPolicy\"",
+        not r#"{"Effect": "Allow", "Action": "s3:PutBucketPolicy", "Resource": "arn:aws:s3:::b"}"#;
+    HP2018 'i' r#"{"Effect": "Allow", "Action": ["s3:PutLifecycleConfiguration", "s3:PutBucketAcl"], "Resource": "arn:aws:s3:::*"}"# => "\"s3:PutLifecycleConfiguration\"",
+        not r#"{"Effect": "Allow", "Action": ["s3:PutLifecycleConfiguration", "s3:PutBucketAcl"], "Resource": "arn:aws:s3:::*/*"}"#;
+    HP2018 'i' r#"{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject*"], "Resource": "arn:aws:s3:::*/*"}"# => "\"s3:PutObject*\"",
+        not r#"{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::*/*"}"#;
+    HP2018 'i' r#"{"Effect": "Allow", "Action": ["s3:PutReplicationConfiguration", "iam:PassRole"], "Resource": "*"}"# => "\"s3:PutReplicationConfiguration\"",
+        not r#"{"Effect": "Allow", "Action": "s3:PutReplicationConfiguration", "Resource": "*"}, {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}}"#;
+    HP2018 'i' r#"{"Effect": "Allow", "Action": "s3:Put*", "Resource": "*"}"# => "\"s3:Put*\"",
+        not r#"{"Effect": "Allow", "Action": "s3:Put*", "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceAccount": "123456789012"}}}"#;
     HP3001 'i' r#"{"Effect": "Allow", "Action": ["s3:GetObjects", "s3:GetObjectAcl"], "Resource": "*"}"# => "\"s3:GetObjects\"",
         not r#"{"Effect": "Allow", "Action": "s3:GetObject?cl", "Resource": "*"}"#;
     HP3001 'i' r#"{"Effect": "Allow", "Action": "s3:Fetch*", "Resource": "*"}"# => "\"s3:Fetch*\"",
@@ -230,4 +240,12 @@ cases! {
         not r#"{"Effect": "Deny", "Action": "*", "Resource": "*"}"#;
     HP4013 'r' r#"{"Effect": "Deny", "Principal": {"AWS": ["*", "123456789012"]}, "Action": "s3:*", "Resource": "*"}"# => "\"123456789012\"",
         not r#"{"Effect": "Deny", "Principal": {"AWS": ["210987654321", "123456789012"]}, "Action": "s3:*", "Resource": "*"}"#;
+    HP4014 'i' r#"{"Effect": "Allow", "Action": ["s3:GetObject", "s3:Put*"], "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}"# => "\"s3:Put*\"",
+        not r#"{"Effect": "Allow", "Action": ["s3:GetObject", "s3:*"], "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}"#;
+    HP4014 'i' r#"{"Effect": "Allow", "Action": "s3:PutObject*", "Resource": "arn:aws:s3:::b/*"}"# => "\"s3:PutObject*\"",
+        not r#"{"Effect": "Allow", "Action": ["s3:PutObject*", "s3:PutObjectAcl", "s3:PutObjectVersionAcl"], "Resource": "arn:aws:s3:::b/*"}"#;
+    HP4014 'i' r#"{"Effect": "Allow", "Action": "s3:PutBucket*", "Resource": "arn:aws:s3:::b*"}"# => "\"s3:PutBucket*\"",
+        not r#"{"Effect": "Allow", "Action": "s3:PutBucket*", "Resource": "arn:aws:s3:::b/*"}"#;
+    HP4014 'i' r#"{"Effect": "Allow", "Action": "s3:Put*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}, {"Effect": "Deny", "Action": "s3:Put*Acl", "Resource": "arn:aws:s3:::b*"}"# => "\"s3:Put*\"",
+        not r#"{"Effect": "Allow", "Action": "s3:Put*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}, {"Effect": "Deny", "Action": ["s3:Put*Acl", "s3:Put*Policy", "s3:PutLifecycle*"], "Resource": "arn:aws:s3:::b*"}"#;
 }
