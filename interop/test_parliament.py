@@ -55,10 +55,17 @@ STORED = {
                                 "INVALID_ARN", "HP3009"),
     "passes any role": (policy(allow(["iam:PassRole", "ec2:RunInstances"], "*")),
                         "RESOURCE_STAR PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", "HP2002 HP2007"),
+    "its own permissions": (policy(allow("iam:AttachUserPolicy", "arn:aws:iam::*:user/${aws:username}")),
+                            "PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", "HP2007"),
+    "any bucket's policy": (policy(allow("s3:PutBucketPolicy", "*")),
+                            "RESOURCE_STAR RESOURCE_POLICY_PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", "HP2018"),
+    "more than uploads": (policy(allow("s3:Put*", [BUCKET, OBJECTS])),
+                          "RESOURCE_MISMATCH RESOURCE_POLICY_PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", "HP4014"),
     "all but": (policy({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": OBJECTS}),
                 "NOTRESOURCE_WITH_ALLOW", "HP2005"),
     "for all values of one": (policy(allow("s3:GetObject", OBJECTS, "ForAllValues:StringEquals", "aws:PrincipalOrgID", "o-1")),
                               "SINGLE_VALUE_CONDITION_TOO_PERMISSIVE", "HP2014"),
+    "denied without a second factor": (policy(DENY_WITHOUT_MFA), "BAD_PATTERN_FOR_MFA", "HP3036"),
     "everything": (policy(allow("*", "*")),
                    "PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS CREDENTIALS_EXPOSURE", "HP2001"),
     # From here on only parliament finds something: `REASONS` says why.
@@ -71,7 +78,6 @@ STORED = {
     "one user's keys": (policy(allow("iam:CreateAccessKey", "arn:aws:iam::111122223333:user/bob")),
                         "CREDENTIALS_EXPOSURE PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", ""),
     "one role": (policy(allow("sts:AssumeRole", "arn:aws:iam::111122223333:role/web")), "CREDENTIALS_EXPOSURE", ""),
-    "denied without a second factor": (policy(DENY_WITHOUT_MFA), "BAD_PATTERN_FOR_MFA", ""),
     "says who may delete": (policy(allow("s3:PutBucketPolicy", BUCKET)),
                             "RESOURCE_POLICY_PRIVILEGE_ESCALATION PERMISSIONS_MANAGEMENT_ACTIONS", ""),
 }
@@ -86,8 +92,8 @@ REASONS = {
     "CREDENTIALS_EXPOSURE": "it looks at the action alone; one user's keys or one role may well be meant",
     "PRIVILEGE_ESCALATION": "as CREDENTIALS_EXPOSURE",
     "PERMISSIONS_MANAGEMENT_ACTIONS": "it names a kind of action, not a fault",
-    "BAD_PATTERN_FOR_MFA": "a gap: a call with a long-term key has no such key, and is not denied",
-    "RESOURCE_POLICY_PRIVILEGE_ESCALATION": "a gap: our ways to more permissions are those through IAM",
+    "RESOURCE_POLICY_PRIVILEGE_ESCALATION": "said outright of one bucket it may well be meant; of every bucket, or within "
+                                            "a wildcard, it is told",
 }
 
 # What both call malformed, and IAM does not store.

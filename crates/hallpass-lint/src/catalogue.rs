@@ -108,6 +108,7 @@ rules! {
         HP2015 STRING_LIKE_OPERATOR_WITH_ARN_CONDITION_KEYS "a string wildcard crosses the parts of an ARN"
         HP2016 OLD_ACCESS_KEY "an access key has not been rotated for long"
         HP2017 ROOT_ACCESS_KEY "the root user has an access key"
+        HP2018 SHARES_EVERY_BUCKET "what every bucket holds can be opened to others, deleted or copied"
     }
     Warning {
         HP3001 INVALID_ACTION "an action that no service has"
@@ -145,6 +146,7 @@ rules! {
         HP3033 TRUSTS_ACCOUNT_WITHOUT_EXTERNAL_ID "a whole account may assume the role, without an external id"
         HP3034 EMPTY_CONDITION_VALUES "a condition without values is never met"
         HP3035 NULL_WITH_INVALID_VALUE "Null compares with something other than true and false"
+        HP3036 MFA_DENY_WITHOUT_IF_EXISTS "a denial without a second factor spares access keys"
     }
     Suggestion {
         HP4001 EMPTY_OBJECT_CONDITION "a condition without contents"
@@ -160,5 +162,6 @@ rules! {
         HP4011 RECOMMENDED_CONDITION_KEY_FOR_SERVICE_PRINCIPAL "a trusted service may act for another account"
         HP4012 WILDCARD_IN_SERVICE_NAME "a wildcard in an action's service"
         HP4013 REDUNDANT_PRINCIPAL "a principal that another one covers"
+        HP4014 WILDCARD_SHARES_BUCKET "a wildcard takes in what opens, empties or copies a bucket"
     }
 }

@@ -1,9 +1,11 @@
 //! The rules, one file per subject, and the order in which they look.
 
 mod actions;
+mod buckets;
 mod conditions;
 mod escalation;
 mod grants;
+mod mfa;
 mod objects;
 mod operators;
 mod principals;
@@ -63,10 +65,12 @@ pub fn check(text: &str, options: &Options) -> Vec<Finding> {
         principals::check(&document, statement, &mut report);
         trust::check(&document, statement, &mut report);
     }
+    mfa::check(&document, &mut report);
     redundancy::check(&document, &mut report);
     let denied = grants::Grants::new(&document);
     grants::check(&denied, &mut report);
     objects::check(&denied, &mut report);
+    buckets::check(&denied, &mut report);
     escalation::check(&denied, &mut report);
     tags::check(&document, &mut report);
     report.finish(text)

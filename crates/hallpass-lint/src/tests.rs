@@ -181,3 +181,78 @@ fn fixes_of_a_list_can_be_applied_together() {
         text(r#"{"Effect": "Allow", "Action": ["s3:Get*"], "Resource": "arn:aws:s3:::b/*"}"#)
     );
 }
+
+#[test]
+fn who_reaches_no_other_user_is_told_that_its_own_is_enough() {
+    let kind = PolicyKind::Identity;
+    let help = |user: &str| {
+        let document = text(&format!(
+            r#"{{"Effect": "Allow", "Action": ["iam:CreateAccessKey", "iam:PutUser*"], "Resource": "arn:aws:iam::*:user/{user}"}}"#
+        ));
+        let findings = found(&document, kind, "HP2007").into_iter();
+        findings
+            .map(|finding| format!("{}; {}", finding.message, finding.help))
+            .collect::<Vec<_>>()
+    };
+    let own = "the holder can give itself further permissions: iam:PutUserPolicy, iam:PutUserPermissionsBoundary; \
+               leave these to others: who may change its own permissions has all of them";
+    assert_eq!(help("${aws:username}"), [own]);
+    let all = help("*");
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert!(
+        all.iter().all(|told| told.contains("; name the users")),
+        "{all:?}"
+    );
+    assert_eq!(help("bob"), [""; 0]);
+}
+
+#[test]
+fn only_the_second_factor_is_compared_where_there_is_one() {
+    let deny = |condition: &str| {
+        text(&format!(
+            r#"{{"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {condition}}}"#
+        ))
+    };
+    for (bad, good) in [
+        (
+            r#"{"Bool": {"aws:MultiFactorAuthPresent": "false"}}"#,
+            r#"{"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}"#,
+        ),
+        (
+            r#"{"Bool": {"aws:ViaAWSService": "false", "aws:MultiFactorAuthPresent": "false"}}"#,
+            r#"{"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}, "Bool": {"aws:ViaAWSService": "false"}}"#,
+        ),
+        (
+            r#"{"Bool": {"aws:MultiFactorAuthPresent": "false", "aws:ViaAWSService": "false"}}"#,
+            r#"{"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}, "Bool": {"aws:ViaAWSService": "false"}}"#,
+        ),
+        (
+            r#"{"Bool": {"aws:MultiFactorAuthPresent": "false"}, "BoolIfExists": {"aws:ViaAWSService": "false"}}"#,
+            r#"{"Bool": {"aws:MultiFactorAuthPresent": "false"}, "BoolIfExists": {"aws:ViaAWSService": "false"}}"#,
+        ),
+    ] {
+        let bad = deny(bad);
+        let (fixed, _) = apply(&bad, &found(&bad, PolicyKind::Identity, "HP3036"));
+        assert_eq!(fixed, deny(good));
+    }
+}
+
+#[test]
+fn what_becomes_of_buckets_is_told_with_the_actions() {
+    let told = |code: &str, document: &str| {
+        let findings = found(&text(document), PolicyKind::Identity, code).into_iter();
+        findings.map(|finding| finding.message).collect::<Vec<_>>()
+    };
+    let all = "what every bucket holds can be opened to others, deleted or copied elsewhere: \
+               s3:PutBucketPolicy, s3:PutBucketAcl, s3:PutObjectAcl, and 3 more";
+    let document = r#"{"Effect": "Allow", "Action": ["s3:Put*", "iam:PassRole"], "Resource": "*"}"#;
+    assert_eq!(told("HP2018", document), [all]);
+    assert_eq!(told("HP4014", document), [""; 0]);
+    let lifecycle = "what every bucket holds can be deleted: s3:PutLifecycleConfiguration";
+    let document = r#"{"Effect": "Allow", "Action": "s3:PutLifecycle*", "Resource": "arn:aws:s3:::*"}"#;
+    assert_eq!(told("HP2018", document), [lifecycle]);
+    let objects = "`s3:PutObject*` also lets what the buckets hold be opened to others: \
+                   s3:PutObjectAcl, s3:PutObjectVersionAcl";
+    let document = r#"{"Effect": "Allow", "Action": "s3:PutObject*", "Resource": "arn:aws:s3:::b/*"}"#;
+    assert_eq!(told("HP4014", document), [objects]);
+}

@@ -30,9 +30,11 @@ const CIRCUMSTANCES: [&str; 16] = [
 /// The statements of an identity policy that allow something. Other kinds grant nothing by themselves (boundaries,
 /// session policies) or grant to the named (resource policies).
 pub(super) struct Grants<'d, 'a> {
-    document: &'d Document<'a>,
+    pub(super) document: &'d Document<'a>,
     /// Without those that allow everything, of which one finding is enough.
     pub(super) allows: Vec<&'d Statement<'a>>,
+    /// Those that deny some actions always.
+    denies: Vec<&'d Statement<'a>>,
     /// Actions that are denied everywhere and always.
     denied: Vec<&'d Item<'a>>,
 }
@@ -55,18 +57,42 @@ impl<'d, 'a> Grants<'d, 'a> {
         let denies = document.statements.iter().filter(|statement| {
             statement.effect == Some(Effect::Deny)
                 && statement.conditions.is_empty()
-                && on_everything(statement)
+                && statement.actions.as_ref().is_some_and(|list| !list.negated)
         });
-        let lists = denies
+        let denies: Vec<_> = denies.collect();
+        let everywhere = denies.iter().filter(|statement| on_everything(statement));
+        let denied = everywhere
             .filter_map(|statement| statement.actions.as_ref())
-            .filter(|list| !list.negated);
+            .flat_map(|list| &list.items)
+            .collect();
         Self {
             document,
             allows: allows
                 .filter(|statement| administrator(statement).is_none())
                 .collect(),
-            denied: lists.flat_map(|list| &list.items).collect(),
+            denies,
+            denied,
         }
+    }
+
+    /// Whether a statement denies `action` (in lower case) always, on all that the resource matches, or the document is
+    /// too large to tell.
+    pub(super) fn denies(&self, action: &str, resource: &str) -> bool {
+        self.denies.iter().any(|statement| {
+            let lists = statement.actions.as_ref().zip(statement.resources.as_ref());
+            lists.is_some_and(|(actions, resources)| {
+                !resources.negated
+                    && actions
+                        .items
+                        .iter()
+                        .any(|item| glob::matches(&item.lower, action))
+                    && (!self.document.spend(resources.items.len())
+                        || resources
+                            .items
+                            .iter()
+                            .any(|item| glob::covers(item.text, resource)))
+            })
+        })
     }
 
     /// The first words of each statement that allow `action` (in lower case).
@@ -211,11 +237,23 @@ pub(super) fn every_role(text: &str) -> bool {
 
 /// Whether a resource takes in every IAM resource of this kind.
 pub(super) fn every(text: &str, kind: &str) -> bool {
-    if matches!(text, "*" | "arn:*") {
-        return true;
-    }
-    let mut parts = text.splitn(6, ':');
-    let service = parts.nth(2);
-    let path = parts.nth(2).unwrap_or("*");
-    service == Some("iam") && glob::covers(path, &format!("{kind}/*"))
+    matches!(text, "*" | "arn:*")
+        || arn(text)
+            .is_some_and(|(service, path)| service == "iam" && glob::covers(path, &format!("{kind}/*")))
+}
+
+/// The service and the resource that an ARN names; of one cut short, every resource. A colon within a variable,
+/// `${aws:username}`, parts nothing.
+pub(super) fn arn(text: &str) -> Option<(&str, &str)> {
+    let mut within = false;
+    let mut colons = text.bytes().enumerate().filter_map(|(at, byte)| {
+        within = byte != b'}' && (within || text.get(at..).is_some_and(|rest| rest.starts_with("${")));
+        (byte == b':' && !within).then_some(at)
+    });
+    let service = colons.nth(1)? + 1;
+    let end = colons.next().unwrap_or(text.len());
+    let path = colons
+        .nth(1)
+        .map_or("*", |colon| text.get(colon + 1..).unwrap_or_default());
+    Some((text.get(service..end)?, path))
 }

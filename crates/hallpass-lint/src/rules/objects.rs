@@ -1,6 +1,6 @@
 //! Policies that reach every object in S3, whoever stored it: what the managed policy for Systems Manager once did.
 
-use super::grants::{Grants, narrowed, on};
+use super::grants::{Grants, arn, narrowed, on};
 use crate::catalogue::*;
 use crate::report::Report;
 
@@ -28,14 +28,8 @@ pub(super) fn check(grants: &Grants<'_, '_>, report: &mut Report) {
 }
 
 fn every_object(text: &str) -> bool {
-    if matches!(text, "*" | "arn:*") {
-        return true;
-    }
-    let mut parts = text.splitn(6, ':');
-    let s3 = parts.nth(2) == Some("s3");
-    s3 && parts
-        .nth(2)
-        .unwrap_or("*")
-        .bytes()
-        .all(|byte| matches!(byte, b'*' | b'/'))
+    matches!(text, "*" | "arn:*")
+        || arn(text).is_some_and(|(service, path)| {
+            service == "s3" && path.bytes().all(|byte| matches!(byte, b'*' | b'/'))
+        })
 }

@@ -170,7 +170,8 @@ fn statement_covers(document: &Document<'_>, wide: &Statement<'_>, narrow: &Stat
         })
 }
 
-fn list_covers<'a>(
+/// Whether a list takes in all of another. Of lists that are negated, whether they are the same.
+pub(super) fn list_covers<'a>(
     wide: Option<&'a List<'a>>,
     narrow: Option<&'a List<'a>>,
     colons: usize,

@@ -180,7 +180,7 @@ fn supported(document: &Document<'_>, statement: &Statement<'_>, list: &List<'_>
             }
             continue;
         }
-        match acts_on(document, action, list) {
+        match acts_on(document, action, &list.items) {
             Some(true) | None => {}
             Some(false) => {
                 let kinds: Vec<_> = action
@@ -197,13 +197,17 @@ fn supported(document: &Document<'_>, statement: &Statement<'_>, list: &List<'_>
     }
 }
 
-/// Whether some resource of the list can be of a type that the action acts on; `None` when that is not known.
-fn acts_on(document: &Document<'_>, action: &reference::Action, list: &List<'_>) -> Option<bool> {
+/// Whether some resource can be of a type that the action acts on; `None` when that is not known.
+pub(super) fn acts_on(
+    document: &Document<'_>,
+    action: &reference::Action,
+    items: &[Item<'_>],
+) -> Option<bool> {
     let service = reference::service(action.service_prefix())?;
     for resource in action.resources() {
         let arn = service.resource_type(resource.name)?.arn();
         let (head, path) = split(arn)?;
-        for item in &list.items {
+        for item in items {
             // An ARN cut short is completed with wildcards.
             let (item_head, item_path) = split(item.text)?;
             if !document.spend(30) {

@@ -58,7 +58,8 @@ fn fix_removal(object: &Node, name: &str, report: &mut Report) {
     }
 }
 
-fn member_range(object: &Node, name: &str) -> Option<Span> {
+/// The bytes to remove so that an object loses its member `name`, comma included.
+pub(super) fn member_range(object: &Node, name: &str) -> Option<Span> {
     let members = members(object);
     let index = members.iter().position(|(key, _)| key.text == name)?;
     let (key, value) = members.get(index)?;

@@ -84,6 +84,18 @@ cases! {
         not r#"{"Effect": "Allow", "Action": "iam:AttachRolePolicy", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:Attach*", "Resource": "*"}"#;
     HP2007 'i' r#"{"Effect": "Allow", "Action": ["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"], "Resource": "*", "Condition": {"StringLike": {"iam:PassedToService": "lambda.*"}}}"# => "\"iam:PassRole\"",
         not r#"{"Effect": "Allow", "Action": ["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"], "Resource": "*", "Condition": {"StringLike": {"iam:PassedToService": "ec2.amazonaws.com"}}}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": "iam:AttachUserPolicy", "Resource": "arn:aws:iam::*:user/${aws:username}"}"# => "\"iam:AttachUserPolicy\"",
+        not r#"={"Version": "2008-10-17", "Statement": {"Effect": "Allow", "Action": "iam:AttachUserPolicy", "Resource": "arn:aws:iam::*:user/${aws:username}"}}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": ["iam:GetUser", "iam:*User*"], "Resource": "arn:aws:iam::${aws:PrincipalAccount}:user/staff/${AWS:UserName, 'x'}*"}"# => "\"iam:*User*\"",
+        not r#"{"Effect": "Allow", "Action": ["iam:GetUser", "iam:*User*"], "Resource": "arn:aws:iam::${aws:PrincipalAccount}:user/test-${aws:username}"}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": "iam:PutUserPolicy", "Resource": "*"}"# => "\"iam:PutUserPolicy\"",
+        not r#"{"Effect": "Allow", "Action": "iam:PutUserPolicy", "Resource": "arn:aws:iam::*:user/${aws:username}", "Condition": {"StringEquals": {"iam:PermissionsBoundary": "arn:aws:iam::123456789012:policy/b"}}}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": "iam:DeleteUserPermissionsBoundary", "Resource": "arn:aws:iam::*:user/${aws:username}", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}"# => "\"iam:DeleteUserPermissionsBoundary\"",
+        not r#"{"Effect": "Allow", "Action": ["iam:CreateAccessKey", "iam:UpdateLoginProfile", "iam:EnableMFADevice"], "Resource": "arn:aws:iam::*:user/${aws:username}"}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": "iam:AddUserToGroup", "Resource": ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:group/*"]}"# => "\"iam:AddUserToGroup\"",
+        not r#"{"Effect": "Allow", "Action": "iam:AddUserToGroup", "Resource": ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:group/staff"]}"#;
+    HP2007 'i' r#"{"Effect": "Allow", "Action": "iam:CreateAccessKey", "Resource": "arn:aws:iam::${aws:PrincipalAccount}:user/*"}"# => "\"iam:CreateAccessKey\"",
+        not r#"{"Effect": "Allow", "Action": "iam:PutUserPermissionsBoundary", "Resource": "arn:aws:iam::${aws:PrincipalAccount}:user/bob"}"#;
     HP2008 'i' r#"{"Effect": "Allow", "Action": "sts:*", "Resource": "*"}"# => "\"sts:*\"",
         not r#"{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:aws:iam::123456789012:role/a*"}"#;
     HP2009 'r' r#"{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}"# => "\"*\"",
@@ -100,6 +112,16 @@ cases! {
         not r#"{"Effect": "Allow", "Action": "ec2:CreateTags", "Resource": "*", "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}}"#;
     HP2015 'i' r#"{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/a"}}}"# => "\"StringLike\"",
         not r#"{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/a"}}}"#;
+    HP2018 'i' r#"{"Effect": "Allow", "Action": "s3:PutBucketPolicy", "Resource": "*"}"# => "\"s3:PutBucketPolicy\"",
+        not r#"{"Effect": "Allow", "Action": "s3:PutBucketPolicy", "Resource": "arn:aws:s3:::b"}"#;
+    HP2018 'i' r#"{"Effect": "Allow", "Action": ["s3:PutLifecycleConfiguration", "s3:PutBucketAcl"], "Resource": "arn:aws:s3:::*"}"# => "\"s3:PutLifecycleConfiguration\"",
+        not r#"{"Effect": "Allow", "Action": ["s3:PutLifecycleConfiguration", "s3:PutBucketAcl"], "Resource": "arn:aws:s3:::*/*"}"#;
+    HP2018 'i' r#"{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject*"], "Resource": "arn:aws:s3:::*/*"}"# => "\"s3:PutObject*\"",
+        not r#"{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::*/*"}"#;
+    HP2018 'i' r#"{"Effect": "Allow", "Action": ["s3:PutReplicationConfiguration", "iam:PassRole"], "Resource": "*"}"# => "\"s3:PutReplicationConfiguration\"",
+        not r#"{"Effect": "Allow", "Action": "s3:PutReplicationConfiguration", "Resource": "*"}, {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}}"#;
+    HP2018 'i' r#"{"Effect": "Allow", "Action": "s3:Put*", "Resource": "*"}"# => "\"s3:Put*\"",
+        not r#"{"Effect": "Allow", "Action": "s3:Put*", "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceAccount": "123456789012"}}}"#;
     HP3001 'i' r#"{"Effect": "Allow", "Action": ["s3:GetObjects", "s3:GetObjectAcl"], "Resource": "*"}"# => "\"s3:GetObjects\"",
         not r#"{"Effect": "Allow", "Action": "s3:GetObject?cl", "Resource": "*"}"#;
     HP3001 'i' r#"{"Effect": "Allow", "Action": "s3:Fetch*", "Resource": "*"}"# => "\"s3:Fetch*\"",
@@ -176,6 +198,18 @@ cases! {
         not r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"StringEquals": {"aws:username": ""}}}"#;
     HP3035 'i' r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"Null": {"aws:username": "yes"}}}"# => "\"yes\"",
         not r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"Null": {"aws:username": true}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}"# => "\"Bool\"",
+        not r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:ViaAWSService": "false", "AWS:MultifactorAuthPresent": [false]}}}"# => "\"Bool\"",
+        not r#"{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"StringEquals": {"aws:MultiFactorAuthPresent": "false", "aws:username": "ann"}, "Bool": {"aws:SecureTransport": "true"}}}"# => "\"StringEquals\"",
+        not r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:MultiFactorAuthPresent": "true"}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"ForAnyValue:Bool": {"aws:MultiFactorAuthPresent": "false"}}}"# => "\"ForAnyValue:Bool\"",
+        not r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}, {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"Null": {"aws:MultiFactorAuthPresent": "true"}}}"# => "\"Bool\"",
+        not r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}, {"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Null": {"aws:MultiFactorAuthPresent": "true"}}}"#;
+    HP3036 'i' r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}, "BoolIfExists": {"aws:ViaAWSService": "false"}}}"# => "\"Bool\"",
+        not r#"{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}, "Null": {"aws:MultiFactorAuthPresent": "false"}}}"#;
     HP4001 'i' r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {}}"# => "\"Condition\"",
         not r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"Null": {"aws:username": true}}}"#;
     HP4001 'i' r#"{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"Bool": {}, "Null": {"aws:username": true}}}"# => "\"Bool\"",
@@ -206,4 +240,12 @@ cases! {
         not r#"{"Effect": "Deny", "Action": "*", "Resource": "*"}"#;
     HP4013 'r' r#"{"Effect": "Deny", "Principal": {"AWS": ["*", "123456789012"]}, "Action": "s3:*", "Resource": "*"}"# => "\"123456789012\"",
         not r#"{"Effect": "Deny", "Principal": {"AWS": ["210987654321", "123456789012"]}, "Action": "s3:*", "Resource": "*"}"#;
+    HP4014 'i' r#"{"Effect": "Allow", "Action": ["s3:GetObject", "s3:Put*"], "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}"# => "\"s3:Put*\"",
+        not r#"{"Effect": "Allow", "Action": ["s3:GetObject", "s3:*"], "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}"#;
+    HP4014 'i' r#"{"Effect": "Allow", "Action": "s3:PutObject*", "Resource": "arn:aws:s3:::b/*"}"# => "\"s3:PutObject*\"",
+        not r#"{"Effect": "Allow", "Action": ["s3:PutObject*", "s3:PutObjectAcl", "s3:PutObjectVersionAcl"], "Resource": "arn:aws:s3:::b/*"}"#;
+    HP4014 'i' r#"{"Effect": "Allow", "Action": "s3:PutBucket*", "Resource": "arn:aws:s3:::b*"}"# => "\"s3:PutBucket*\"",
+        not r#"{"Effect": "Allow", "Action": "s3:PutBucket*", "Resource": "arn:aws:s3:::b/*"}"#;
+    HP4014 'i' r#"{"Effect": "Allow", "Action": "s3:Put*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}, {"Effect": "Deny", "Action": "s3:Put*Acl", "Resource": "arn:aws:s3:::b*"}"# => "\"s3:Put*\"",
+        not r#"{"Effect": "Allow", "Action": "s3:Put*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}, {"Effect": "Deny", "Action": ["s3:Put*Acl", "s3:Put*Policy", "s3:PutLifecycle*"], "Resource": "arn:aws:s3:::b*"}"#;
 }
