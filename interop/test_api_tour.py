@@ -678,10 +678,32 @@ def test_there_are_no_organizations(tour, operation):
     assert code(getattr(tour.iam, xform_name(operation)), **parameters) == expected
 
 
+def test_what_tools_ask_of_an_instance_besides(tour):
+    [instance] = tour.ec2.run_instances(ImageId="ami-0", MinCount=1, MaxCount=1, InstanceType="t3.micro",
+                                        UserData="#!/bin/sh")["Instances"]
+    id = instance["InstanceId"]
+    data = tour.ec2.describe_instance_attribute(InstanceId=id, Attribute="userData")["UserData"]["Value"]
+    assert base64.b64decode(data) == b"#!/bin/sh"
+    [credits] = tour.ec2.describe_instance_credit_specifications(InstanceIds=[id])["InstanceCreditSpecifications"]
+    assert credits == {"InstanceId": id, "CpuCredits": "unlimited"}
+    assert tour.ec2.describe_volumes()["Volumes"] == []
+    tour.ec2.terminate_instances(InstanceIds=[id])
+
+
+def test_tokens_for_services_elsewhere(tour):
+    """More in test_outbound.py."""
+    issuer = tour.iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
+    info = tour.iam.get_outbound_web_identity_federation_info()
+    assert (info["IssuerIdentifier"], info["JwtVendingEnabled"]) == (issuer, True)
+    token = tour.sts.get_web_identity_token(Audience=["x"], SigningAlgorithm="RS256")["WebIdentityToken"]
+    assert len(token.split(".")) == 3
+    tour.secrets.append(token.split(".")[2])
+    tour.iam.disable_outbound_web_identity_federation()
+
+
 @pytest.mark.parametrize("service, operation, parameters", [
     ("iam", "get_human_readable_summary", {"EntityArn": "arn:aws:iam::123456789012:user/x"}),
-    ("ec2", "describe_volumes", {}),
-    ("sts", "get_web_identity_token", {"Audience": ["x"], "SigningAlgorithm": "RS256"}),
+    ("ec2", "describe_vpcs", {}),
 ])
 def test_what_is_not_built_is_an_invalid_action(tour, service, operation, parameters):
     assert code(getattr(getattr(tour, service), operation), **parameters) == "InvalidAction"
