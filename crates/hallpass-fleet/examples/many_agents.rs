@@ -247,7 +247,7 @@ async fn run(server: &str, file: &str, seconds: u64, hourly: f64) {
     }
     while agents.connected.load(Ordering::Relaxed) < u64::try_from(count).unwrap() {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        if began.elapsed().as_secs() % 10 == 0 {
+        if began.elapsed().as_secs().is_multiple_of(10) {
             agents.tell("connecting", began);
         }
     }
