@@ -26,7 +26,6 @@ pub(crate) fn read(store: &Store, parts: &ForwardParts) -> Answer {
         Op::GetBucketLogging => Ok(xml("BucketLoggingStatus", |_| {})),
         Op::GetBucketNotificationConfiguration => Ok(xml("NotificationConfiguration", |_| {})),
         Op::GetBucketAccelerateConfiguration => Ok(xml("AccelerateConfiguration", |_| {})),
-        Op::GetBucketCors => unset("NoSuchCORSConfiguration", "The CORS configuration does not exist"),
         Op::GetBucketLifecycleConfiguration => unset(
             "NoSuchLifecycleConfiguration",
             "The lifecycle configuration does not exist",

@@ -33,10 +33,21 @@ impl Facts {
         self.operation = Some(s3.operation_name());
         self.is_write = s3.is_write();
         self.is_data = s3.is_data_event();
-        self.bucket.clone_from(&s3.bucket);
-        self.key.clone_from(&s3.key);
-        if let Some(bucket) = &s3.bucket {
-            let key = s3.key.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
+        self.note_target(s3.bucket.as_deref(), s3.key.as_deref());
+    }
+
+    /// A browser's question, under CloudTrail's name for it.
+    pub(crate) fn note_preflight(&mut self, bucket: Option<&str>, key: Option<&str>) {
+        self.operation = Some("PreflightRequest");
+        self.is_data = true;
+        self.note_target(bucket, key);
+    }
+
+    fn note_target(&mut self, bucket: Option<&str>, key: Option<&str>) {
+        self.bucket = bucket.map(str::to_owned);
+        self.key = key.map(str::to_owned);
+        if let Some(bucket) = bucket {
+            let key = key.map(|key| format!("/{key}")).unwrap_or_default();
             self.resources = vec![format!("arn:aws:s3:::{bucket}{key}")];
         }
     }

@@ -1,7 +1,9 @@
 //! One S3 request, from authenticated to answered. [`handle`] is one screen; each step's output is the next one's
 //! input: `Requester` → `S3Request` → `Permit` → `ForwardRequest`.
 
+mod bucket_cors;
 mod bucket_policy;
+pub mod cors;
 mod existing_tags;
 mod location;
 mod protection;

@@ -1,4 +1,4 @@
-use crate::{PublicAccessBlock, is_public};
+use crate::{CorsConfiguration, PublicAccessBlock, is_public};
 use hallpass_policy::{NamedPolicy, Policy, PolicyGroup, PolicyKind};
 use hallpass_store::{Batch, KeyValue, Listing, Op, Store, StoreError, Txn, View};
 use std::collections::HashMap;
@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 const POLICIES: &str = "/resource-policy/";
 const BLOCKS: &str = "/public-access-block/";
+const CORS: &str = "/bucket-cors/";
 
 /// One resource's policy.
 #[derive(Debug, Clone)]
@@ -42,6 +43,7 @@ pub struct ResourcePolicies {
 struct Known {
     policies: HashMap<String, Arc<Kept>>,
     blocks: HashMap<String, PublicAccessBlock>,
+    cors: HashMap<String, Arc<CorsConfiguration>>,
 }
 
 impl Known {
@@ -78,6 +80,15 @@ impl Known {
                     self.blocks.remove(name);
                 }
             }
+        } else if let Some(name) = key.strip_prefix(CORS) {
+            match value.and_then(|value| read_cors(name, value)) {
+                Some(rules) => {
+                    self.cors.insert(name.to_owned(), Arc::new(rules));
+                }
+                None => {
+                    self.cors.remove(name);
+                }
+            }
         }
         Ok(())
     }
@@ -107,6 +118,7 @@ impl ResourcePolicies {
     pub async fn open(store: Arc<dyn Store>) -> Result<Self, ResourcePolicyError> {
         let mut entries = store.list(POLICIES).await?.entries;
         entries.extend(store.list(BLOCKS).await?.entries);
+        entries.extend(store.list(CORS).await?.entries);
         let known = Known::of(&entries).map_err(ResourcePolicyError::Malformed)?;
         Ok(Self {
             store,
@@ -172,6 +184,37 @@ impl ResourcePolicies {
         Ok(())
     }
 
+    /// Which pages of other origins may use a bucket; `None` when nobody configured it: then none may.
+    #[must_use]
+    pub fn cors(&self, bucket: &str) -> Option<Arc<CorsConfiguration>> {
+        self.read().cors.get(bucket).cloned()
+    }
+
+    /// Keeps `rules` for a bucket, in place of those it has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_cors(&self, bucket: &str, rules: CorsConfiguration) -> Result<(), StoreError> {
+        let value = serde_json::to_vec(rules.rules()).map_err(|error| StoreError::Io(error.to_string()))?;
+        let _order = self.writing.lock().await;
+        self.store
+            .commit(Txn::put(format!("{CORS}{bucket}"), value))
+            .await?;
+        self.write().cors.insert(bucket.to_owned(), Arc::new(rules));
+        Ok(())
+    }
+
+    /// Forgets the rules of a bucket for pages of other origins; nothing happens when it has none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete_cors(&self, bucket: &str) -> Result<(), StoreError> {
+        let _order = self.writing.lock().await;
+        self.remove(vec![Op::Delete(format!("{CORS}{bucket}"))]).await?;
+        self.write().cors.remove(bucket);
+        Ok(())
+    }
+
     /// Forgets everything about a bucket that is gone: the next one of that name starts closed.
     ///
     /// # Errors
@@ -181,7 +224,9 @@ impl ResourcePolicies {
         let _order = self.writing.lock().await;
         let is_known = {
             let known = self.read();
-            known.policies.contains_key(&arn) || known.blocks.contains_key(bucket)
+            known.policies.contains_key(&arn)
+                || known.blocks.contains_key(bucket)
+                || known.cors.contains_key(bucket)
         };
         if !is_known {
             return Ok(());
@@ -189,11 +234,13 @@ impl ResourcePolicies {
         self.remove(vec![
             Op::Delete(format!("{POLICIES}{arn}")),
             Op::Delete(format!("{BLOCKS}{bucket}")),
+            Op::Delete(format!("{CORS}{bucket}")),
         ])
         .await?;
         let mut known = self.write();
         known.policies.remove(&arn);
         known.blocks.remove(bucket);
+        known.cors.remove(bucket);
         Ok(())
     }
 
@@ -213,6 +260,18 @@ impl ResourcePolicies {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What cannot be read lets nobody in: the safe reading.
+fn read_cors(bucket: &str, value: &[u8]) -> Option<CorsConfiguration> {
+    let rules = serde_json::from_slice(value).map_err(|error| error.to_string());
+    match rules.and_then(|rules| CorsConfiguration::new(rules).map_err(|error| error.to_string())) {
+        Ok(rules) => Some(rules),
+        Err(error) => {
+            tracing::error!(error, bucket, "the CORS configuration of a bucket cannot be read");
+            None
+        }
     }
 }
 

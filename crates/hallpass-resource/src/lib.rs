@@ -1,14 +1,18 @@
-//! Policies on resources, kept here whatever the store behind is: bucket, queue and topic policies, and S3's public
-//! access block.
+//! Policies on resources, kept here whatever the store behind is: bucket, queue and topic policies, S3's public access
+//! block, and which pages of other origins may use a bucket.
 //!
 //! Kept here and not in the upstream, because they name principals that only exist here, and because many stores know
 //! no policies at all. [`ResourcePolicies`] answers from memory; a change is durable before it is seen.
 
 mod block;
+mod cors;
 mod kept;
 mod public;
 
 pub use block::PublicAccessBlock;
+pub use cors::{
+    CORS_BYTES_MAX, CORS_RULES_MAX, CorsConfiguration, CorsError, CorsRequest, CorsRule, is_cors_method,
+};
 pub use kept::{Kept, ResourcePolicies, ResourcePolicyError};
 pub use public::is_public;
 

@@ -1,7 +1,9 @@
 //! What is kept survives, and what is gone is gone.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use hallpass_resource::{PublicAccessBlock, ResourcePolicies, ResourcePolicyError};
+use hallpass_resource::{
+    CorsConfiguration, CorsRule, PublicAccessBlock, ResourcePolicies, ResourcePolicyError,
+};
 use hallpass_store::{MemoryStore, Store, Txn};
 use std::sync::Arc;
 
@@ -30,6 +32,36 @@ async fn a_policy_and_a_block_are_there_after_a_restart_until_their_bucket_goes(
         (third.block("b"), third.block("c")),
         (PublicAccessBlock::ALL, PublicAccessBlock::NONE)
     );
+}
+
+#[tokio::test]
+async fn rules_for_other_origins_are_kept_and_go_with_their_bucket() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let first = ResourcePolicies::open(Arc::clone(&store)).await.unwrap();
+    let rule = CorsRule {
+        id: Some("é".to_owned()),
+        allowed_origins: vec!["*".to_owned()],
+        allowed_methods: vec!["GET".to_owned()],
+        max_age_seconds: Some(0),
+        ..CorsRule::default()
+    };
+    let rules = CorsConfiguration::new(vec![rule]).unwrap();
+    for bucket in ["b", "c", "d"] {
+        first.put_cors(bucket, rules.clone()).await.unwrap();
+    }
+    first.delete_cors("c").await.unwrap();
+
+    let second = ResourcePolicies::open(Arc::clone(&store)).await.unwrap();
+    assert_eq!(second.cors("b").as_deref(), Some(&rules));
+    assert_eq!(second.cors("c"), None);
+    second.forget_bucket("b").await.unwrap();
+    // Nobody is let in by what cannot be read, and the rest is served.
+    store
+        .commit(Txn::put("/bucket-cors/d", "nonsense"))
+        .await
+        .unwrap();
+    let third = ResourcePolicies::open(store).await.unwrap();
+    assert_eq!((third.cors("b"), third.cors("d")), (None, None));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub use error::RouteError;
 pub use head::S3Head;
 pub use operation::Operation;
 pub use request::S3Request;
-pub use route::route;
+pub use route::{route, target};
 pub use tags::parse_tagging_header;
 
 #[cfg(test)]

@@ -89,7 +89,10 @@ pub fn route(head: &S3Head<'_>) -> Result<S3Request, RouteError> {
 
 /// Bucket and key. The raw path is split before it is decoded, so that an encoded slash never moves the border
 /// between them.
-fn target(head: &S3Head<'_>) -> Result<(Option<String>, Option<String>), RouteError> {
+///
+/// # Errors
+/// [`RouteError`] for a path that does not begin with `/` or cannot be decoded, and names that are none.
+pub fn target(head: &S3Head<'_>) -> Result<(Option<String>, Option<String>), RouteError> {
     let path = head.path.strip_prefix('/').ok_or(RouteError::Uri)?;
     let (bucket, key) = match head.host_bucket {
         Some(bucket) => (bucket.to_owned(), path),

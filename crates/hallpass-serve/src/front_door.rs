@@ -26,7 +26,8 @@ use hallpass_audit::{AuditLog, Durability, EventKind, Recorded};
 use hallpass_authority::{Authority, Service};
 use hallpass_gateway::{
     Authenticated, Authenticator, Claim, Connection, Facts, Gateway, Refusal, RequestHead, Requester,
-    post_form, s3, s3::Input,
+    post_form, s3,
+    s3::{Input, cors},
 };
 use hallpass_sigv4::{ParseError, Payload};
 use hallpass_types::{Clock, Entropy, UnixSeconds};
@@ -127,6 +128,7 @@ impl FrontDoor {
         if let Some(answer) = self.own_page(&head.path, connection) {
             return answer;
         }
+        let sharing = cors::Sharing::of(&head, &self.parts.gateway);
         let under_way = self.metrics.begin();
         let request_id = self.request_id();
         let user_agent = head.header("user-agent").map(str::to_owned);
@@ -208,7 +210,7 @@ impl FrontDoor {
             refusal.as_ref(),
             code.as_deref(),
         );
-        match self.parts.audit.append(&record, durability).await {
+        let mut response = match self.parts.audit.append(&record, durability).await {
             Ok(recorded) => release(response, &request_id, recorded),
             Err(error) => {
                 tracing::error!(%error, request_id, "the audit log refuses records; so does the front door refuse requests");
@@ -216,7 +218,11 @@ impl FrontDoor {
                 let refusal = Refusal::server(message, "");
                 render::finish(render::refusal(dialect, &refusal, &request_id), &request_id)
             }
+        };
+        if let (Dialect::S3 { .. }, Some(sharing)) = (dialect, sharing) {
+            sharing.add(&mut response);
         }
+        response
     }
 
     async fn process(
@@ -227,6 +233,9 @@ impl FrontDoor {
     ) -> Result<http::Response<Body>, Refusal> {
         let head = &arrived.head;
         reading::refuse_ambiguity(head)?;
+        if cors::is_preflight(head) {
+            return self.serve_preflight(&arrived, entry);
+        }
         if anywhere::is_by_certificate(head) && self.serves_roles_anywhere() {
             return Box::pin(self.serve_certificate(arrived, entry, dialect)).await;
         }

@@ -1,6 +1,7 @@
-//! The requests about bucket policies and public access blocks: answered here, whatever upstream has the bucket.
+//! The requests about what Hallpass keeps of a bucket, its policy above all: answered here, whatever upstream has the
+//! bucket.
 
-use super::protection::blocked;
+use super::{bucket_cors, protection::blocked};
 use crate::Refusal;
 use bytes::Bytes;
 use hallpass_policy::{Policy, PolicyKind};
@@ -18,7 +19,7 @@ pub(super) enum Answered {
     Not(Box<ForwardRequest>),
 }
 
-/// Answers a request about a bucket's policy or public access block, with its permit.
+/// Answers a request about a bucket's policy, public access block or CORS configuration, with its permit.
 ///
 /// # Errors
 /// [`Refusal`] as S3 answers: `NoSuchBucket`, `NoSuchBucketPolicy`, `MalformedPolicy`, …
@@ -39,6 +40,9 @@ pub(super) async fn answer(
             | Op::GetPublicAccessBlock
             | Op::PutPublicAccessBlock
             | Op::DeletePublicAccessBlock
+            | Op::GetBucketCors
+            | Op::PutBucketCors
+            | Op::DeleteBucketCors
     );
     let Some(bucket) = forward.s3().bucket.clone().filter(|_| ours) else {
         return Ok(Answered::Not(Box::new(forward)));
@@ -53,6 +57,9 @@ pub(super) async fn answer(
     };
     let body = body.unwrap_or_default();
     let response = match operation {
+        Op::GetBucketCors | Op::PutBucketCors | Op::DeleteBucketCors => {
+            bucket_cors::answer(resources, operation, &bucket, &body).await?
+        }
         Op::GetBucketPolicy => {
             let kept = resources.policy(&arn).ok_or_else(no_policy)?;
             respond(200, "application/json", kept.text.clone())
@@ -129,7 +136,7 @@ pub(super) async fn forget(resources: &ResourcePolicies, bucket: &str) {
     }
 }
 
-const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+pub(super) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 fn unreachable(detail: String) -> Refusal {
     Refusal::server("The bucket's upstream does not answer.", detail)
@@ -247,7 +254,7 @@ fn refused(error: ResourcePolicyError) -> Refusal {
     }
 }
 
-fn xml(document: &str) -> http::Response<Body> {
+pub(super) fn xml(document: &str) -> http::Response<Body> {
     respond(
         200,
         "application/xml",
@@ -255,7 +262,7 @@ fn xml(document: &str) -> http::Response<Body> {
     )
 }
 
-fn respond(status: u16, content_type: &'static str, body: String) -> http::Response<Body> {
+pub(super) fn respond(status: u16, content_type: &'static str, body: String) -> http::Response<Body> {
     let mut response = http::Response::new(full(body));
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::OK);
     if !content_type.is_empty() {

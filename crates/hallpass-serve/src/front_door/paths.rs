@@ -9,7 +9,7 @@ use crate::version_2;
 use bytes::Bytes;
 use hallpass_access::{Caller, CallerKind};
 use hallpass_authority::Service;
-use hallpass_gateway::{Claim, Facts, Refusal, Requester, api as gateway_api, post_form, s3};
+use hallpass_gateway::{Claim, Facts, Refusal, Requester, api as gateway_api, post_form, s3, s3::cors};
 use hallpass_sigv4::{ParseError, Payload};
 use hallpass_upstream::{ApiBody, Body, VerifiedEvents};
 use sha2::{Digest as _, Sha256};
@@ -88,6 +88,21 @@ impl FrontDoor {
             now,
         };
         self.serve_s3(requester, arrived, entry).await.map(answer)
+    }
+
+    /// A browser that asks what a page may send. It is nobody's request, and is counted and recorded as one.
+    pub(super) fn serve_preflight(
+        &self,
+        arrived: &Arrived,
+        entry: &mut Entry,
+    ) -> Result<http::Response<Body>, Refusal> {
+        let nobody = Caller::anonymous(self.parts.gateway.account);
+        entry.note_presented_by_nobody(&nobody);
+        let mut facts = Facts::default();
+        let answer = cors::preflight(&arrived.head, &self.parts.gateway, &mut facts);
+        entry.note_s3(facts);
+        entry.running = self.limits.begin(&nobody, Instant::now())?;
+        answer
     }
 
     /// A call to a service that lies behind: understood by AWS's models, authorized, signed anew.

@@ -18,6 +18,12 @@ impl HttpUpstream {
     }
 
     pub(super) async fn forward(&self, request: ForwardRequest) -> Result<Response<Body>, UpstreamError> {
+        let mut response = self.sent(request).await?;
+        headers::forget_origins(response.headers_mut());
+        Ok(response)
+    }
+
+    async fn sent(&self, request: ForwardRequest) -> Result<Response<Body>, UpstreamError> {
         let mut parts = request.into_parts();
         let empty_trailers = parts.body.prove_empty().await?;
         let clients = parts
