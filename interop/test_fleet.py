@@ -1,6 +1,7 @@
 """A fleet: three servers on three members of etcd, machines that enrol with them, and each part lost in turn."""
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -369,6 +370,33 @@ def test_servers_and_etcd_restart_all_at_once(etcd, servers, member):
     after = wait_for(lambda: users(servers[2]), "an answer")
     assert [user["UserId"] for user in before] == [user["UserId"] for user in after]
     wait_for(lambda: isinstance(member.credentials("web"), tuple), "the agent's role", 60)
+
+
+def test_a_server_that_is_gone_for_good_is_forgotten(etcd):
+    first = Server("p", etcd, prefix="/forgotten/")
+    others = [Server(name, etcd, root_key=first.root_key(), prefix="/forgotten/") for name in ("q", "r")]
+    try:
+        first.role("web")
+        others[0].stop(signal.SIGKILL)
+        said = first.hallpass("revoke", "role", "web", check=False)
+        assert said.returncode == 1 and re.search(r"^q +DID NOT CONFIRM", said.stdout, re.M)
+        first.hallpass("revoke", "server", "q")
+
+        def confirmed():
+            said = first.hallpass("revoke", "role", "web", check=False)
+            return said.returncode == 0 and [line.split()[0] for line in said.stdout.splitlines()]
+        assert wait_for(confirmed, "everybody's word") == ["p", "r"]
+        # One that lives is not forgotten, and one that is unknown is named.
+        for alive in ("p", "r"):
+            first.hallpass("revoke", "server", alive)
+        wait_for(lambda: confirmed() == ["p", "r"], "the server coming back")
+        others[0].start()
+        assert wait_for(lambda: confirmed() == ["p", "q", "r"], "the lost server's word")
+        said = first.hallpass("revoke", "server", "nobody", check=False)
+        assert said.returncode != 0 and "There is no server nobody." in said.stderr
+    finally:
+        for server in (first, *others):
+            server.close()
 
 
 def test_consistent_writes_are_read_on_another_server_at_once(etcd):

@@ -4,6 +4,7 @@
 mod enrol;
 mod enrol_ec2;
 mod export;
+mod forget;
 mod keys;
 mod revoke;
 
@@ -29,6 +30,7 @@ pub(crate) const ACTIONS: &[Action] = actions! {
     "RevokeUser" => revoke::user_requirement, revoke::user;
     "RevokeInstance" => revoke::instance_requirement, revoke::instance;
     "CreateEnrolment" => enrol::requirement, enrol::create;
+    "ForgetServer" => everywhere, forget::server;
     "DescribeKeys" => everywhere, keys::describe;
     "AddKey" => everywhere, keys::add;
     "UseKey" => everywhere, keys::use_it;

@@ -50,6 +50,12 @@ enum What {
         #[arg(value_name = "NAME")]
         name: String,
     },
+    /// A server that is gone for good: nobody waits for its word any more
+    Server {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 impl What {
@@ -60,6 +66,7 @@ impl What {
             Self::Role { name } => ("RevokeRole", one("RoleName", name)),
             Self::Key { key } => ("RevokeAccessKey", one("AccessKeyId", key)),
             Self::User { name } => ("RevokeUser", one("UserName", name)),
+            Self::Server { name } => ("ForgetServer", one("Server", name)),
             Self::Instance { id, terminate } => {
                 let mut params = one("InstanceId", id);
                 if *terminate {
@@ -75,6 +82,12 @@ pub(crate) async fn run(options: RevokeArgs, printer: &Printer) -> Result<u8, Cl
     let admin = Admin::running(&options.location)?;
     let (action, params) = options.what.call();
     let answer = admin.call("hallpass", action, &params).await?;
+    if let What::Server { name } = &options.what {
+        printer.say(&format!(
+            "{name} is forgotten; were it alive, it would come back by itself"
+        ));
+        return Ok(0);
+    }
     let confirmed = tell_confirmations(&answer, printer);
     let what = params.first().map_or("", |(_, value)| value.as_str());
     if confirmed {

@@ -337,7 +337,7 @@ impl ControlParts {
         control: &ControlFile,
         listener: tokio::net::TcpListener,
         stopped: &Shutdown,
-    ) -> Result<[tokio::task::JoinHandle<()>; 2], CliError> {
+    ) -> Result<[tokio::task::JoinHandle<()>; 3], CliError> {
         let failed = |error: &dyn std::fmt::Display| CliError::failed(format!("control: {error}"));
         let (name, hosts) = (file.name.clone(), control.hosts.clone());
         let identity = |authority: &Authority, clock: &dyn Clock| {
@@ -373,6 +373,13 @@ impl ControlParts {
         let serving = tokio::spawn(answering.serve(listener, Arc::clone(&tls), async move {
             serve_stopped.wait().await;
         }));
+        let (staying, mut staying_stopped) = (Arc::clone(&self.peers), stopped.clone());
+        let staying = tokio::spawn(async move {
+            tokio::select! {
+                () = staying.stay() => {}
+                () = staying_stopped.wait() => {}
+            }
+        });
         let (authority, peers, clock) = (self.authority, self.peers, self.clock);
         let (name, hosts) = (file.name.clone(), control.hosts.clone());
         let mut stopped = stopped.clone();
@@ -404,6 +411,6 @@ impl ControlParts {
                 }
             }
         });
-        Ok([serving, renewing])
+        Ok([serving, renewing, staying])
     }
 }

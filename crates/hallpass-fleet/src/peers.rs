@@ -35,6 +35,9 @@ pub struct Peers {
     confirms_all: bool,
     known: RwLock<BTreeMap<String, ServerEntry>>,
     asker: RwLock<Option<Asker>>,
+    /// What this server wrote of itself, while it is to be there; and that somebody has taken it out.
+    registered: RwLock<Option<ServerEntry>>,
+    taken_out: tokio::sync::Notify,
 }
 
 impl Peers {
@@ -57,6 +60,8 @@ impl Peers {
             confirms_all,
             known: RwLock::default(),
             asker: RwLock::default(),
+            registered: RwLock::default(),
+            taken_out: tokio::sync::Notify::new(),
         }
     }
 
@@ -87,8 +92,29 @@ impl Peers {
             .commit(Txn::put(format!("{PREFIX}{}", self.own), value))
             .await?;
         // Before the watch tells of it.
-        self.write().insert(self.own.clone(), entry);
+        self.write().insert(self.own.clone(), entry.clone());
+        *self.registered.write().unwrap_or_else(PoisonError::into_inner) = Some(entry);
         Ok(())
+    }
+
+    /// Registers this server again whenever somebody takes it out while it lives: whoever is asked for its word has to be
+    /// known. Never returns.
+    pub async fn stay(&self) {
+        loop {
+            self.taken_out.notified().await;
+            let own = self
+                .registered
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            let Some(own) = own else { continue };
+            tracing::warn!("this server was taken out of the fleet, and lives");
+            if let Err(error) = self.register(&own.control).await {
+                tracing::error!(%error, "this server cannot be registered again");
+                tokio::time::sleep(CONFIRM_TIMEOUT).await;
+                self.taken_out.notify_one();
+            }
+        }
     }
 
     /// Takes this server out: it will answer nobody any more.
@@ -96,6 +122,7 @@ impl Peers {
     /// # Errors
     /// [`StoreError`].
     pub async fn leave(&self) -> Result<(), StoreError> {
+        *self.registered.write().unwrap_or_else(PoisonError::into_inner) = None;
         let ops = vec![Op::Delete(format!("{PREFIX}{}", self.own))];
         self.store
             .commit(Txn {
@@ -156,7 +183,11 @@ impl View for Peers {
                 fresh.insert(name.to_owned(), read);
             }
         }
+        let is_there = fresh.contains_key(&self.own);
         *self.write() = fresh;
+        if !is_there {
+            self.taken_out.notify_one();
+        }
         Ok(())
     }
 
@@ -171,7 +202,12 @@ impl View for Peers {
                     tracing::error!(name, %error, "a server's entry cannot be read");
                     None
                 }
-                None => self.write().remove(name),
+                None => {
+                    if name == self.own {
+                        self.taken_out.notify_one();
+                    }
+                    self.write().remove(name)
+                }
             };
         }
     }
