@@ -6,7 +6,11 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+/// One that was told to stop is still closing its store when the next one starts.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The layout of the directory. A higher number was made by a newer program.
 const VERSION: &str = "1";
 
@@ -78,12 +82,16 @@ impl DataDir {
             .mode(0o600)
             .open(&version_file)
             .map_err(|error| cannot("write the data directory", &error))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            CliError::failed(format!(
-                "the data directory `{shown}` is in use by another hallpass"
-            ))
-            .hint("stop it, or name another directory with --data DIR")
-        })?;
+        let until = Instant::now() + LOCK_WAIT;
+        while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            if Instant::now() >= until {
+                return Err(CliError::failed(format!(
+                    "the data directory `{shown}` is in use by another hallpass"
+                ))
+                .hint("stop it, or name another directory with --data DIR"));
+            }
+            std::thread::sleep(LOCK_PAUSE);
+        }
         let mut found = String::new();
         lock.read_to_string(&mut found)
             .map_err(|error| cannot("read the version of", &error))?;

@@ -53,6 +53,8 @@ pub(crate) async fn run(options: DevArgs, printer: &Printer) -> Result<u8, CliEr
         write_atomically(path, text.as_bytes(), 0o644)?;
     }
     system.until_stopped(signals, printer).await;
+    // Its store is closed by then: whoever waits for the file to go may start the next one.
+    drop(system);
     // A stopped system must not be found. If it cannot be removed, its process id says that nobody is there.
     let _ = std::fs::remove_file(data.file(READY_NAME));
     Ok(0)

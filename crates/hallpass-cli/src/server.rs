@@ -52,6 +52,8 @@ pub(crate) async fn run(options: ConfigOption, printer: &Printer) -> Result<u8, 
     }
     signals.until_told_to_stop().await;
     server.stop().await;
+    // Its store is closed by then: whoever waits for the file to go may start the next one.
+    drop(server);
     // A stopped server must not be found.
     let _ = std::fs::remove_file(data.file(READY_NAME));
     Ok(0)
