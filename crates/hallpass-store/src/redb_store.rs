@@ -6,6 +6,7 @@ use redb::{
 use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// key → (revision of its last write, value)
@@ -15,6 +16,9 @@ const META_REVISION: &str = "revision";
 const META_FORMAT: &str = "format";
 /// The layout above. A store of a higher format is refused untouched.
 const FORMAT: u64 = 1;
+/// Whoever had the file lets go of it a moment after it was told to: its last write is synced first.
+const IN_USE_WAIT: Duration = Duration::from_secs(2);
+const IN_USE_PAUSE: Duration = Duration::from_millis(20);
 /// Of the file, in memory. What is read often is in the servers' snapshots; redb would take up to a gibibyte.
 const CACHE_BYTES: usize = 64 << 20;
 /// Transactions that may wait for the writer; more wait in `commit`.
@@ -162,10 +166,25 @@ fn closed() -> redb::Error {
 }
 
 fn open_file(path: &Path) -> Result<Database, StoreError> {
-    if !path.exists() {
+    if path.exists() {
+        // Of a making that was cut short after the file was in its place, and another name of it: whoever removes the store
+        // to begin anew would find the old one again.
+        let _ = std::fs::remove_file(staged(path));
+    } else {
         create_file(path)?;
     }
-    open_or_create(path)
+    let until = Instant::now() + IN_USE_WAIT;
+    loop {
+        match open_or_create(path) {
+            Err(StoreError::InUse(_)) if Instant::now() < until => std::thread::sleep(IN_USE_PAUSE),
+            opened => return opened,
+        }
+    }
+}
+
+/// Where the file is made.
+fn staged(path: &Path) -> PathBuf {
+    path.with_extension("redb.new")
 }
 
 fn open_or_create(path: &Path) -> Result<Database, StoreError> {
@@ -189,7 +208,7 @@ fn open_or_create(path: &Path) -> Result<Database, StoreError> {
 /// Makes the file beside its place, and puts it there when it is whole: redb cannot open one whose making was cut short.
 fn create_file(path: &Path) -> Result<(), StoreError> {
     let failed = |error: &dyn std::fmt::Display| StoreError::Io(format!("`{}`: {error}", path.display()));
-    let staged = path.with_extension("redb.new");
+    let staged = staged(path);
     let database = match open_or_create(&staged) {
         // Of an earlier start that was cut short.
         Err(StoreError::Corrupt { .. }) => {
@@ -205,7 +224,8 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         linked => linked.map_err(|error| failed(&error))?,
     }
-    std::fs::remove_file(&staged).map_err(|error| failed(&error))?;
+    // Gone already if another process opened the file meanwhile.
+    let _ = std::fs::remove_file(&staged);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = std::fs::File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
     folder.map_err(|error| failed(&error))

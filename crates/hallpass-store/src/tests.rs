@@ -32,6 +32,24 @@ async fn the_laws_hold() {
 }
 
 #[tokio::test]
+async fn a_store_that_was_removed_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, staged) = (
+        folder.path().join("store.redb"),
+        folder.path().join("store.redb.new"),
+    );
+    let store = RedbStore::open(&path).unwrap();
+    store.commit(Txn::put("a", "1")).await.unwrap();
+    drop(store);
+    // As if its making had ended between the two names.
+    std::fs::hard_link(&path, &staged).unwrap();
+    drop(RedbStore::open(&path).unwrap());
+    assert!(!staged.exists());
+    std::fs::remove_file(&path).unwrap();
+    assert!(RedbStore::open(&path).unwrap().get("a").await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_watch_from_before_the_memory_begins_is_told_to_list_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
