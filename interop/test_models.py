@@ -5,10 +5,8 @@ nothing is ever our fault. What is not built is named in docs/divergences.md.
 import re
 from pathlib import Path
 
-import boto3
 import botocore.session
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from test_api_tour import SOURCES
 
@@ -83,14 +81,7 @@ def ask():
     from house import House
 
     house = House()
-    text = Path(house.ready["admin_credentials"]).read_text()
-    session = boto3.Session(
-        aws_access_key_id=re.search(r"aws_access_key_id = (\S+)", text)[1],
-        aws_secret_access_key=re.search(r"aws_secret_access_key = (\S+)", text)[1],
-        region_name=house.ready["region"])
-    clients = {service: session.client(service, endpoint_url=house.api,
-                                       config=Config(retries={"max_attempts": 0}, parameter_validation=False))
-               for service in MODELS}
+    clients = {service: house.boto(service, parameter_validation=False) for service in MODELS}
 
     def ask(service, operation, parameters):
         method = botocore.xform_name(operation)

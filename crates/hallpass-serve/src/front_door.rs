@@ -356,11 +356,7 @@ impl FrontDoor {
 
     /// As a UUID is written.
     fn event_id(&self) -> String {
-        let mut id = hallpass_session::random_hex(&self.names, 32);
-        for place in [20, 16, 12, 8] {
-            id.insert(place, '-');
-        }
-        id
+        hallpass_session::random_uuid(&self.names)
     }
 }
 

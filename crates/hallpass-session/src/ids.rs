@@ -54,6 +54,16 @@ pub fn instance_id(entropy: &dyn Entropy) -> String {
     format!("i-{}", random_hex(entropy, 17))
 }
 
+/// Random digits as a UUID is written; its version and variant are random, too.
+#[must_use]
+pub fn random_uuid(entropy: &dyn Entropy) -> String {
+    let mut id = random_hex(entropy, 32);
+    for place in [20, 16, 12, 8] {
+        id.insert(place, '-');
+    }
+    id
+}
+
 /// `digits` random hexadecimal digits.
 #[must_use]
 pub fn random_hex(entropy: &dyn Entropy, digits: usize) -> String {

@@ -15,8 +15,8 @@ mod token;
 pub use binding::{Binding, BindingMode, BindingRefused, Network, NetworkError};
 pub use claims::{InstanceRef, SamlRef, SessionClaims, SessionPrincipal, Tag, WebIdentityRef};
 pub use ids::{
-    IdKind, instance_id, random_base32, random_hex, secret_access_key, session_access_key, unique_id,
-    user_access_key,
+    IdKind, instance_id, random_base32, random_hex, random_uuid, secret_access_key, session_access_key,
+    unique_id, user_access_key,
 };
 pub use keys::{EpochKey, EpochKeys, KeyError, MintKey, VerifyKey};
 pub use token::{OpenError, OpenedSession, SESSION_TOKEN_BYTES_MAX, SealError, open, seal};

@@ -5,7 +5,7 @@ use crate::ApiError;
 use crate::account::AccountState;
 use crate::entity::Head;
 use crate::state::{key, put};
-use hallpass_session::{Tag, random_hex};
+use hallpass_session::{Tag, random_uuid};
 use hallpass_store::Op;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ pub(super) fn new_head<T: Thing>(asked: &Asked<'_>) -> Result<Head, ApiError> {
         )));
     }
     Ok(Head {
-        id: uuid(&random_hex(&*asked.env.entropy, 32)),
+        id: random_uuid(&*asked.env.entropy),
         name: name(asked)?.ok_or_else(|| invalid("name must be given."))?,
         is_enabled: asked.truth("enabled")?.unwrap_or(false),
         created: asked.now,

@@ -4,7 +4,7 @@ use super::settings::put_settings;
 use crate::call::{Ctx, Outcome};
 use crate::entity::OutboundFederation;
 use crate::{ApiError, outbound};
-use hallpass_session::random_hex;
+use hallpass_session::random_uuid;
 use hallpass_wire::XmlWriter;
 
 fn disabled() -> ApiError {
@@ -41,7 +41,7 @@ pub(crate) fn enable(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         ));
     }
     let known = settings.outbound.take().map(|outbound| outbound.id);
-    let id = known.unwrap_or_else(|| uuid(ctx));
+    let id = known.unwrap_or_else(|| random_uuid(&*ctx.env.entropy));
     let issuer = issuer(ctx, &id)?;
     settings.outbound = Some(OutboundFederation { id, is_enabled: true });
     let mut ops = vec![put_settings(ctx, &settings)];
@@ -53,14 +53,6 @@ pub(crate) fn enable(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let mut xml = XmlWriter::new();
     xml.text("IssuerIdentifier", &issuer);
     Ok(Outcome::made(xml, ops)?.noting("issuerIdentifier", issuer))
-}
-
-fn uuid(ctx: &Ctx<'_>) -> String {
-    let mut id = random_hex(&*ctx.env.entropy, 32);
-    for place in [20, 16, 12, 8] {
-        id.insert(place, '-');
-    }
-    id
 }
 
 pub(crate) fn disable(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
